@@ -1,0 +1,58 @@
+# What people and CI both call. `make test` and `make demo` set a fresh machine up first.
+PYTHON ?= python3
+# `make install LOCK=requirements/cuda.txt` on a machine with NVIDIA cards.
+LOCK ?= requirements/cpu.txt
+BIN := .venv/bin
+STAMP := .venv/.installed-$(notdir $(LOCK))
+PACKAGES := schemas pipeline captioner trainer infra
+
+.PHONY: install demo test check bench stress lock clean
+
+install: $(STAMP)
+
+# `--no-deps`: the lock names everything, and a plain resolve would pull in what must stay out (see
+# requirements/overrides.txt). Which build of torch `torch==…` is, the machine's own pip configuration decides.
+$(STAMP): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("rushes needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	rm -f .venv/.installed-*
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+demo: install
+	$(BIN)/rushes demo --out out/demo
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/yamllint --strict .
+	$(BIN)/hadolint infra/docker/Dockerfile
+	$(BIN)/shellcheck infra/slurm/rushes.sbatch .ci/run
+	$(BIN)/python -m infra.kuberay.check infra/kuberay/rayjob.yaml
+
+bench: install
+	$(BIN)/python -m infra.bench
+
+# Everything that is killed, broken or slow; one printed line each. Minutes, not seconds.
+stress: install
+	$(BIN)/python -m pytest -m stress -s --timeout 0 tests/stress
+
+# Resolve pyproject.toml anew. The CPU list is the CUDA list without what only a CUDA build of torch asks for.
+# Without hashes: pip takes torch from different indexes on CPU and on CUDA machines, and their files differ.
+lock:
+	test -x $(BIN)/uv || $(MAKE) install
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra accurate --extra dev --overrides requirements/overrides.txt \
+	    --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(LOCKFLAGS) \
+	    --output-file requirements/cuda.txt
+	sed -E '/^(nvidia-|cuda-|triton)/d' requirements/cuda.txt > requirements/cpu.txt
+
+clean:
+	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find $(PACKAGES) tests -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,94 @@
+"""`python -m infra.bench`: measure every figure that is promised, and print them in one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.bench import interrupt, many, memory, speed
+from infra.bench.footage import drawn_videos
+from infra.bench.table import Figure, render
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_PARTS = ("speed", "memory", "many", "accuracy", "interrupt")
+
+
+def main() -> int:
+    """Measure; 0 if every promise is kept, else 1."""
+    args = _parser().parse_args()
+    out: Path = args.out.resolve()
+    cache = out / "bench"
+    cache.mkdir(parents=True, exist_ok=True)
+    footage: Path = args.footage.resolve()
+    if not footage.is_dir():
+        print(f"infra.bench: {footage}: there is no such folder; give --footage DIR", file=sys.stderr)
+        return 2
+    parts: dict[str, Callable[[], list[Figure]]] = {
+        "speed": lambda: speed.measure(footage, cache, repeat=args.repeat),
+        "memory": lambda: memory.measure(footage, cache),
+        "many": lambda: many.measure(cache, args.many),
+        "accuracy": lambda: _accuracy(footage, cache),
+        "interrupt": lambda: _interrupt(cache),
+    }
+    figures: list[Figure] = []
+    for name in args.only or _PARTS:
+        print(f"--- {name}", file=sys.stderr, flush=True)
+        started = time.monotonic()
+        figures += parts[name]()
+        elapsed_s = time.monotonic() - started
+        figures.append(Figure(name=f"measuring {name} took", value=elapsed_s / 60, unit="minutes"))
+        # Written after each part, so that one which fails does not take the others with it.
+        _write(out / "bench.json", figures)
+    print(render(figures))
+    return 0 if all(figure.reached is not False for figure in figures) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=_PARTS, help="these parts, not all")
+    parser.add_argument(
+        "--footage",
+        type=Path,
+        default=_ROOT.parent / "shared" / "footage",
+        help="a folder of real videos with truth",
+    )
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="how often each speed is measured (the median counts)"
+    )
+    parser.add_argument("--many", type=int, default=10_000, help="how many small videos")
+    parser.add_argument(
+        "--out", type=Path, default=_ROOT / "out", help="films, datasets and bench.json go there"
+    )
+    return parser
+
+
+def _accuracy(footage: Path, cache: Path) -> list[Figure]:
+    from infra.bench import accuracy
+
+    return accuracy.measure(footage, cache)
+
+
+def _interrupt(cache: Path) -> list[Figure]:
+    drawn_videos(cache / "interrupt-films", 30, num_frames=240, width=640, height=360)
+    seed = random.SystemRandom().randrange(10**6)
+    return interrupt.measure([str(cache / "interrupt-films")], cache / "interrupt", seed)
+
+
+def _write(path: Path, figures: list[Figure]) -> None:
+    record = {
+        "machine": {"cores": len(os.sched_getaffinity(0)), "python": platform.python_version()},
+        "command": sys.argv,
+        "figures": [figure.to_json() for figure in figures],
+    }
+    path.write_text(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

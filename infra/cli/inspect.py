@@ -1,0 +1,85 @@
+"""`rushes inspect`: look at a dataset. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from infra.inspect import Answer, funnel, funnel_json, funnel_text, open_views, story_text, tell, write_report
+from infra.inspect.overview import overview, overview_text
+from infra.inspect.sql import TIMEOUT_S, view_names
+from infra.inspect.text import json_lines, size, table_lines, visible
+from pipeline.dataset import Dataset
+from schemas import ConfigError
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "inspect",
+        help="look at a dataset: SQL, one clip, the funnel, a report page",
+        description="Look at a dataset; without an option, a short overview. Changes nothing.",
+        epilog=f"Tables in SQL: {', '.join(view_names())}. A slash in a table's name is an underscore there "
+        "(manifest/scores/scan is scores_scan); `scores` has one row a clip with the scores of every scorer. "
+        'Example: rushes inspect out/ds --sql "SELECT error_kind, count(*) FROM files GROUP BY ALL"',
+    )
+    parser.add_argument("dataset", metavar="DATASET", help="its folder, or s3://BUCKET/PREFIX")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--sql", metavar="SELECT", help="run one DuckDB SELECT over the dataset's tables")
+    what.add_argument("--clip", metavar="ID", help="tell all of one clip; the beginning of its id is enough")
+    what.add_argument("--funnel", action="store_true", help="what reaches each step, and what is lost")
+    what.add_argument("--report", metavar="OUT.html", type=Path, help="write one self-contained page")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=float,
+        default=TIMEOUT_S,
+        help="seconds --sql may work (default: %(default)g)",
+    )
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; give the exit status.
+
+    Raises:
+        ConfigError: There is no such dataset, or what is asked of it is wrong.
+    """
+    if not args.timeout > 0:
+        raise ConfigError(f"--timeout {args.timeout:g}: must be above 0")
+    dataset = Dataset(args.dataset)
+    dataset.describe()
+    if args.report is not None:
+        num_bytes = write_report(dataset, args.report)
+        said: dict[str, Any] = {"report": str(args.report), "num_bytes": num_bytes}
+        _say(said, f"{visible(str(args.report))}: {size(num_bytes)}", as_json=args.json)
+        return 0
+    with open_views(dataset.manifest) as db:
+        _show(db, dataset, args)
+    return 0
+
+
+def _show(db: duckdb.DuckDBPyConnection, dataset: Dataset, args: argparse.Namespace) -> None:
+    if args.sql is not None:
+        with Answer(db, args.sql, timeout_s=args.timeout) as answer:
+            write = json_lines if args.json else table_lines
+            for line in write(answer.columns, answer.rows()):
+                print(line)
+    elif args.clip is not None:
+        story = tell(db, dataset, args.clip)
+        _say(story.to_json(), story_text(story), as_json=args.json)
+    elif args.funnel:
+        steps = funnel(db)
+        _say(funnel_json(steps), funnel_text(steps), as_json=args.json)
+    else:
+        found = overview(db, dataset)
+        _say(found, overview_text(found), as_json=args.json)
+
+
+def _say(value: Any, text: str, *, as_json: bool) -> None:
+    print(json.dumps(value, indent=1) if as_json else text)

@@ -1,0 +1,81 @@
+"""`rushes plan`: what a run would do, and why. Changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import Any
+
+from infra.cli.run import add_config_arguments, load
+from pipeline import dag
+from pipeline.config import PipelineConfig
+from pipeline.curation import curation_steps
+from pipeline.dataset import Dataset
+from pipeline.runner import StagePlan, plan_step
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser("plan", help="say what a run would do, and why; change nothing")
+    add_config_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan; give the exit status."""
+    config = load(args)
+    plans = plan_curation(config, until=args.until)
+    if args.json:
+        print(json.dumps([_to_json(plan) for plan in plans]))
+    else:
+        print("\n".join(_table(plans, config)))
+    return 0
+
+
+def plan_curation(config: PipelineConfig, *, until: str | None = None) -> list[StagePlan]:
+    """What each stage of a config would do with the dataset as it is.
+
+    Raises:
+        ConfigError: Something that the user asked for is wrong.
+    """
+    assert config.dataset is not None
+    dataset = Dataset(config.dataset)
+    if dataset.exists():
+        dataset.describe()
+    steps = dag.until(dag.order(curation_steps(config)), until)
+    return [plan_step(step, dataset.manifest) for step in steps]
+
+
+def _to_json(plan: StagePlan) -> dict[str, Any]:
+    return {
+        "stage": plan.stage,
+        "done": plan.num_done,
+        "stale": dict(plan.stale),
+        "todo": plan.num_todo,
+        "cost_s": round(plan.cost_s, 1),
+    }
+
+
+def _table(plans: list[StagePlan], config: PipelineConfig) -> list[str]:
+    cores = config.executor.cpus or len(os.sched_getaffinity(0))
+    lines = [f"{'stage':10} {'done':>8} {'stale':>8} {'to do':>8}  about"]
+    earlier = 0
+    for plan in plans:
+        num_stale = sum(plan.stale.values())
+        lines.append(
+            f"{plan.stage:10} {plan.num_done:>8} {num_stale:>8} {plan.num_todo:>8}  "
+            f"{_duration(plan.cost_s / cores)} on {cores} cores"
+        )
+        lines += [f"{'':10} {count:>17} {why}" for why, count in plan.stale.items()]
+        if earlier:
+            lines.append(f"{'':10} and what comes of the {earlier} inputs of the stage before")
+        earlier = num_stale + plan.num_todo
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,150 @@
+"""How much of the footage reaches each step, and what is lost between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import duckdb
+
+from infra.inspect.text import aligned, count, hours, share
+
+_FILES = """
+SELECT outcome, coalesce(error_kind, ''), count(*) FROM files GROUP BY ALL ORDER BY 1, 3 DESC, 2
+"""
+# What the scan counted comes before what the container claims.
+_SOURCES = """
+WITH ok AS (
+    SELECT video_id, count(*) AS num_files,
+        any_value(TRY_CAST(probe ->> '$.duration_s' AS DOUBLE)) AS claimed_s
+    FROM files WHERE outcome = 'ok' AND video_id IS NOT NULL GROUP BY video_id
+), scans AS (
+    SELECT input_id, any_value(outcome) AS outcome, any_value(error_kind) AS error_kind
+    FROM ledger WHERE stage = 'scan' GROUP BY input_id
+)
+SELECT
+    coalesce(scans.outcome, 'missing') AS outcome, coalesce(scans.error_kind, '') AS error_kind,
+    count(*), coalesce(sum(num_files), 0)::BIGINT,
+    coalesce(sum(coalesce(videos.duration_s, claimed_s, 0)), 0),
+    coalesce(sum(num_files * coalesce(videos.duration_s, claimed_s, 0)), 0)
+FROM ok LEFT JOIN videos USING (video_id) LEFT JOIN scans ON scans.input_id = ok.video_id
+GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
+"""
+_SHOTS = """
+WITH used AS (
+    SELECT video_id, shot_index, count(*) AS num_clips, sum(end_s - start_s) AS clips_s
+    FROM clips GROUP BY video_id, shot_index
+), lengths AS (
+    SELECT video_id, shot_index, (end_pts - start_pts) * time_base_num / time_base_den AS shot_s FROM shots
+)
+SELECT
+    count(*), coalesce(sum(shot_s), 0),
+    count(*) FILTER (num_clips IS NULL), coalesce(sum(shot_s) FILTER (num_clips IS NULL), 0),
+    coalesce(sum(num_clips), 0)::BIGINT, coalesce(sum(clips_s), 0)
+FROM lengths LEFT JOIN used USING (video_id, shot_index)
+"""
+_NOTICEABLE_S = 0.05
+"""Shorter remainders are what is left of rounding to ticks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What does not reach the next step, for one reason."""
+
+    reason: str
+    count: int | None
+    """How many of the step's items; None where it is only footage."""
+    seconds: float | None
+    """None where the length is not known, as of a file that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What reaches one step, and what is lost after it."""
+
+    name: str
+    count: int
+    seconds: float | None
+    share: float | None
+    """Of the seconds of all distinct readable videos, 0 to 1."""
+    losses: tuple[Loss, ...]
+
+
+def funnel(db: duckdb.DuckDBPyConnection) -> list[Step]:
+    """The steps from the files met to the clips.
+
+    Args:
+        db: From `infra.inspect.sql.open_views`.
+    """
+    outcomes = db.execute(_FILES).fetchall()
+    sources = db.execute(_SOURCES).fetchall()
+    shots, shots_s, unused, unused_s, clips, clips_s = _only(db.execute(_SHOTS).fetchall())
+    videos, readable = sum(row[2] for row in sources), sum(row[3] for row in sources)
+    videos_s, readable_s = sum(row[4] for row in sources), sum(row[5] for row in sources)
+    failed = [row for row in sources if row[0] in ("error", "missing")]
+    scanned, scanned_s = videos - sum(row[2] for row in failed), videos_s - sum(row[4] for row in failed)
+    copies = Loss("copies of another file", readable - videos, readable_s - videos_s)
+    transitions = Loss("inside transitions, or blank at an edge", None, scanned_s - shots_s)
+    remainder = Loss("left over beside the clips of a shot", None, shots_s - unused_s - clips_s)
+
+    def step(name: str, number: int, seconds: float | None, losses: Iterable[Loss]) -> Step:
+        of_videos = seconds / videos_s if seconds is not None and videos_s else None
+        return Step(name, number, seconds, of_videos, tuple(filter(_matters, losses)))
+
+    return [
+        step(
+            "files met",
+            sum(row[2] for row in outcomes),
+            None,
+            [Loss(_why(row[0], row[1]), row[2], None) for row in outcomes if row[0] != "ok"],
+        ),
+        # More than all distinct videos, so no share of them.
+        replace(step("readable videos", readable, readable_s, [copies]), share=None),
+        step(
+            "distinct videos",
+            videos,
+            videos_s,
+            [Loss(_why(row[0], row[1]), row[2], row[4]) for row in failed],
+        ),
+        step("scanned videos", scanned, scanned_s, [transitions]),
+        step("shots", shots, shots_s, [Loss("shots without a clip: too short", unused, unused_s), remainder]),
+        step("clips", clips, clips_s, []),
+    ]
+
+
+def funnel_json(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    """The steps as JSON objects."""
+    return [asdict(step) for step in steps]
+
+
+def funnel_text(steps: Iterable[Step]) -> str:
+    """The steps as an aligned table, what is lost indented below the step that loses it."""
+    rows = []
+    for step in steps:
+        rows.append((step.name, count(step.count), hours(step.seconds), share(step.share)))
+        rows += [
+            (f"  - {loss.reason}", count(loss.count), hours(loss.seconds), share(share_lost(step, loss)))
+            for loss in step.losses
+        ]
+    return aligned(("", "count", "footage", "share"), rows, right=(1, 2, 3))
+
+
+def share_lost(step: Step, loss: Loss) -> float | None:
+    """The part of the step's footage that a loss is; of its items where the footage is not known."""
+    if loss.seconds is not None and step.seconds:
+        return loss.seconds / step.seconds
+    return loss.count / step.count if loss.count is not None and step.count else None
+
+
+def _matters(loss: Loss) -> bool:
+    return bool(loss.count) if loss.count is not None else (loss.seconds or 0.0) > _NOTICEABLE_S
+
+
+def _why(outcome: str, kind: str) -> str:
+    return {"missing": "not scanned yet"}.get(outcome, f"{outcome}: {kind}" if kind else outcome)
+
+
+def _only(rows: list[Any]) -> Any:
+    assert len(rows) == 1
+    return rows[0]

@@ -1,0 +1,1 @@
+"""Footage in, curated clips out."""

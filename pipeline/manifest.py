@@ -1,0 +1,203 @@
+"""The manifest: the dataset's tables as Delta tables, and the only way to read and write them.
+
+A commit to one table is atomic; commits to several are made in an order that leaves the ledger last, so
+that a unit of work counts as done only when all its rows are there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from pipeline.storage import is_remote
+from schemas import TABLES, Row
+
+_PROPERTIES = {
+    # What a commit replaced is of no use once the next one is in: no command reads an old version that it did
+    # not pin itself, and plain Parquet readers must find the current rows alone.
+    "delta.logRetentionDuration": "interval 0 seconds",
+    "delta.deletedFileRetentionDuration": "interval 0 seconds",
+    "delta.checkpointInterval": "100000",
+}
+_LONG_LOG = 64
+"""Log entries after which one checkpoint replaces them; reading a log costs about 0.2 ms an entry."""
+_IDS_A_PREDICATE = 500
+"""Ids in one `IN (…)`: parsing grows faster than linear beyond a few thousand."""
+_TARGET_FILE_BYTES = 128 * 2**20
+
+
+class Manifest:
+    """The tables of one dataset.
+
+    Args:
+        root: The dataset's folder: a local path, or a URL of an object store (`s3://bucket/dataset`) whose
+            credentials and endpoint come from the usual environment variables.
+    """
+
+    def __init__(self, root: str) -> None:
+        remote = is_remote(root)
+        self.root = root.rstrip("/") if remote else str(Path(root.removeprefix("file://")).absolute())
+        self._options = _object_store_options() if remote else None
+
+    def __repr__(self) -> str:
+        """Show where the tables lie."""
+        return f"Manifest({self.root!r})"
+
+    def uri(self, table: str) -> str:
+        """The folder or URL of a table."""
+        if table not in TABLES:
+            raise KeyError(f"no table {table!r}; there are {sorted(TABLES)}")
+        return f"{self.root}/manifest/{table}"
+
+    def tables(self) -> list[str]:
+        """The names of the tables that have been written, in the order of the contract."""
+        return [name for name in TABLES if self._open(name) is not None]
+
+    def read(
+        self, table: str, columns: Sequence[str] | None = None, where: ds.Expression | None = None
+    ) -> pa.Table:
+        """Its current rows in the schema of `schemas.tables`; none where nothing was written yet.
+
+        Args:
+            table: A name in `schemas.TABLES`.
+            columns: Which columns, in which order; all without it.
+            where: A condition on the rows, pushed down into the Parquet files.
+        """
+        schema = TABLES[table].schema
+        wanted = pa.schema([schema.field(name) for name in columns]) if columns is not None else schema
+        delta = self._open(table)
+        if delta is None:
+            return wanted.empty_table()
+        stored = delta.to_pyarrow_dataset()
+        present = [name for name in wanted.names if name in stored.schema.names]
+        return _conform(stored.to_table(columns=present, filter=where), wanted)
+
+    def count(self, table: str) -> int:
+        """How many rows it holds."""
+        delta = self._open(table)
+        return 0 if delta is None else int(delta.to_pyarrow_dataset().count_rows())
+
+    def append(self, table: str, rows: pa.Table | Iterable[Row]) -> None:
+        """Add rows in one commit; nothing is committed for no rows."""
+        data = to_table(table, rows)
+        if data.num_rows:
+            self._write(table, data, predicate=None)
+
+    def replace(
+        self, table: str, rows: pa.Table | Iterable[Row], owners: Sequence[str], *, among: str | None = None
+    ) -> None:
+        """Put rows in the place of all that these owners had, in one commit.
+
+        Args:
+            table: A name in `schemas.TABLES`.
+            rows: The new rows; may be none.
+            owners: Values of the table's owner column.
+            among: A value of the column `stage` to which the replacement is limited (for the ledger).
+        """
+        data = to_table(table, rows)
+        column = TABLES[table].owner
+        if not owners or self._open(table) is None:
+            self.append(table, data)
+            return
+        among_stage = "" if among is None else f" AND stage = {_quoted(among)}"
+        spare = [owners[k : k + _IDS_A_PREDICATE] for k in range(0, len(owners), _IDS_A_PREDICATE)]
+        for ids in spare:
+            predicate = f"{column} IN ({', '.join(map(_quoted, ids))}){among_stage}"
+            mine = data.filter(pc.is_in(data[column], pa.array(ids, pa.string())))
+            self._write(table, mine, predicate=predicate)
+
+    def replace_where(self, table: str, rows: pa.Table | Iterable[Row], column: str, value: str) -> None:
+        """Put rows in the place of all whose column has a value, in one commit.
+
+        Args:
+            table: A name in `schemas.TABLES`.
+            rows: The new rows, all with that value; may be none.
+            column: A column of strings.
+            value: The value.
+        """
+        data = to_table(table, rows)
+        if self._open(table) is None:
+            self.append(table, data)
+        else:
+            self._write(table, data, predicate=f"{column} = {_quoted(value)}")
+
+    def tidy(self) -> None:
+        """Leave each table in few files that hold exactly its current rows."""
+        for table in TABLES:
+            delta = self._open(table)
+            if delta is None:
+                continue
+            if len(delta.file_uris()) > 1:
+                delta.optimize.compact(target_size=_TARGET_FILE_BYTES)
+            delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+            if len(delta.history(limit=_LONG_LOG)) == _LONG_LOG:
+                delta.create_checkpoint()
+                delta.cleanup_metadata()
+
+    def _open(self, table: str) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.uri(table), storage_options=self._options)
+        except TableNotFoundError:
+            return None
+
+    def _write(self, table: str, data: pa.Table, *, predicate: str | None) -> None:
+        shared: dict[str, Any] = {
+            "schema_mode": "merge",
+            "configuration": _PROPERTIES,
+            "storage_options": self._options,
+        }
+        if predicate is None:
+            write_deltalake(self.uri(table), data, mode="append", **shared)
+        else:
+            write_deltalake(self.uri(table), data, mode="overwrite", predicate=predicate, **shared)
+
+
+def to_table(table: str, rows: pa.Table | Iterable[Row]) -> pa.Table:
+    """Rows as an Arrow table in the table's schema; a column that a row lacks is null.
+
+    Raises:
+        ValueError: A row has a column that the table has not.
+    """
+    schema = TABLES[table].schema
+    if isinstance(rows, pa.Table):
+        return _conform(rows, schema)
+    listed = list(rows)
+    known = set(schema.names)
+    for row in listed:
+        if unknown := row.keys() - known:
+            raise ValueError(f"table {table} has no column {sorted(unknown)}")
+    return pa.Table.from_pylist([dict(row) for row in listed], schema=schema)
+
+
+def _conform(data: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        data[field.name].cast(field.type)
+        if field.name in data.schema.names
+        else pa.nulls(data.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _quoted(text: str) -> str:
+    """A string literal of the predicate's SQL: a quote is doubled and nothing else is special."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _object_store_options() -> dict[str, str]:
+    """What `deltalake` needs beyond the environment it reads itself.
+
+    A plain-HTTP endpoint must be allowed by name, and commits are made safe by conditional writes.
+    """
+    options = {"aws_conditional_put": "etag"}
+    if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        options["AWS_ALLOW_HTTP"] = "true"
+    return options

@@ -1,0 +1,248 @@
+"""Run a stage over its inputs with Ray Data: on cores of this machine, or on a cluster.
+
+Ids, paths and rows of tables travel through Ray; bytes of videos never do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from pipeline.executor import guarded, longest_first, refuse_impossible
+from schemas import ConfigError, ErrorKind, Input, MediaError, Result, Stage
+
+In = TypeVar("In", bound=Input)
+
+_BLOCK_S = 30.0
+_BLOCK_ITEMS = 64
+"""A block is what Ray hands to a worker and, if the worker dies, loses: about half a minute of work.
+Each block costs about 9 ms, so small inputs go together."""
+_BLOCKS_A_WORKER = 4
+"""At least so many where there are inputs enough, so that workers end at about the same time."""
+_OBJECT_STORE_BYTES = 256 * 2**20
+"""Rows are small; Ray's default would take a third of the machine's memory."""
+
+
+class RayExecutor:
+    """Workers are Ray actors, fed by Ray Data.
+
+    Args:
+        address: A running cluster, as `ray.init` takes it (`auto`, `ray://host:10001`); without it one is
+            started on this machine and ended with the run.
+        cpus: How many cores of this machine to use without `address`; all by default.
+        autoscaling: Whether the cluster may grow, so that asking for more than it has now is no mistake.
+    """
+
+    def __init__(
+        self, address: str | None = None, cpus: int | None = None, *, autoscaling: bool = False
+    ) -> None:
+        # Read when Ray is first imported: what raylets say of dead workers would else be printed to our
+        # stdout; a worker's death is told by the rows it leaves.
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+        import ray
+
+        self._autoscaling = autoscaling
+        self._scratch: str | None = None
+        with ExitStack() as started:
+            started.enter_context(_quiet())
+            if address is None:
+                # The socket paths below it must stay under 108 bytes, so not every TMPDIR would do.
+                self._scratch = tempfile.mkdtemp(prefix="rushes-ray-", dir="/tmp")
+                ray.init(
+                    address="local",
+                    num_cpus=cpus or len(os.sched_getaffinity(0)),
+                    include_dashboard=False,
+                    object_store_memory=_OBJECT_STORE_BYTES,
+                    _temp_dir=self._scratch,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+            else:
+                try:
+                    ray.init(
+                        address=address,
+                        log_to_driver=False,
+                        logging_level=logging.ERROR,
+                        runtime_env={"py_modules": _our_packages()},
+                    )
+                except (ConnectionError, OSError, RuntimeError) as error:
+                    raise ConfigError(f"--address {address}: no Ray cluster answers: {error}") from error
+            self._started = started.pop_all()
+
+    def check(self, stages: Sequence[Stage[Any]]) -> None:
+        """Refuse a stage of which not one worker could ever start.
+
+        Raises:
+            ConfigError: As said; never where the cluster may grow.
+        """
+        if not self._autoscaling:
+            refuse_impossible(stages, _there(), "the Ray cluster")
+
+    def run(self, stage: Stage[In], items: Sequence[In]) -> Iterator[Result]:
+        """Do all items, the long ones first; results come as they are ready.
+
+        What a worker loses by dying is done again, one input a block; an input that is lost again has
+        killed two workers, and gets the error `worker_crash`.
+        """
+        missing = {item.input_id: item for item in items}
+        for attempt in (1, 2):
+            if not missing:
+                return
+            blocks = _blocks(list(missing.values()), self._num_workers(stage), alone=attempt == 2)
+            for result in _stream(stage, blocks, self._num_workers(stage)):
+                if missing.pop(result.input_id, None) is not None:
+                    yield result
+        for input_id in missing:
+            reason = "two workers died while they were doing it"
+            yield Result(input_id, error=MediaError(ErrorKind.worker_crash, reason))
+
+    def close(self) -> None:
+        """End the cluster if it was started here, and remove its files."""
+        import ray
+
+        with self._started:
+            ray.shutdown()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _num_workers(self, stage: Stage[Any]) -> int:
+        there, asked = _there(), stage.resources
+        fit = [there.get("CPU", 0.0) / asked.cpus] if asked.cpus else []
+        fit += [there.get("GPU", 0.0) / asked.gpus] if asked.gpus else []
+        return max(1, int(min(fit, default=1.0)))
+
+
+def _there() -> dict[str, float]:
+    """What the cluster has in all, by resource."""
+    import ray
+
+    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return there
+
+
+class _Worker:
+    """A stage inside a Ray actor: rows of inputs in, rows of results out; no exception leaves it."""
+
+    def __init__(self, stage: Stage[Any], folder: str) -> None:
+        # Relative paths are the driver's. On a machine that does not have its folder they cannot be read
+        # anyway, and each says so in its row.
+        with suppress(OSError):
+            os.chdir(folder)
+        self.stage = stage
+        stage.setup()
+
+    def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
+        items = [self.stage.load(json.loads(text)) for text in block["input"].to_pylist()]
+        size = self.stage.batch_size
+        for start in range(0, len(items), size):
+            for result in guarded(self.stage, items[start : start + size]):
+                yield pa.table({"result": [json.dumps(_to_json(result))]})
+
+
+def _stream(stage: Stage[Any], blocks: list[pa.Table], num_workers: int) -> Iterator[Result]:
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext
+    from ray.util.annotations import RayDeprecationWarning
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    # A worker's death costs its block, not the job; `run` does that block again.
+    context.max_errored_blocks = -1
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings():
+        # Ray Data has no named parameter yet for the last two, and its defaults never give up on an item.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        dataset = ray.data.from_arrow(blocks).map_batches(
+            _Worker,
+            fn_constructor_args=(stage, str(Path.cwd())),
+            batch_size=None,
+            batch_format="pyarrow",
+            zero_copy_batch=True,
+            num_cpus=stage.resources.cpus,
+            num_gpus=stage.resources.gpus or None,
+            compute=ActorPoolStrategy(size=min(num_workers, len(blocks))),
+            max_restarts=-1,
+            max_task_retries=0,
+        )
+    for row in dataset.iter_rows():
+        yield _from_json(json.loads(row["result"]))
+
+
+def _blocks(items: Sequence[Input], num_workers: int, *, alone: bool) -> list[pa.Table]:
+    """Inputs in blocks, longest first, bounded in number and in estimated time."""
+    most = 1 if alone else max(1, min(_BLOCK_ITEMS, len(items) // (num_workers * _BLOCKS_A_WORKER)))
+    blocks: list[list[str]] = []
+    room, filled_s = 0, 0.0
+    for item in longest_first(items):
+        if not blocks or room == 0 or filled_s + item.cost_s > _BLOCK_S:
+            blocks.append([])
+            room, filled_s = most, 0.0
+        blocks[-1].append(json.dumps(dict(item.to_row())))
+        room, filled_s = room - 1, filled_s + item.cost_s
+    return [pa.table({"input": block}) for block in blocks]
+
+
+def _to_json(result: Result) -> dict[str, Any]:
+    error = None if result.error is None else [result.error.kind.value, str(result.error)]
+    rows = {table: [dict(row) for row in rows] for table, rows in result.rows.items()}
+    return {
+        "input_id": result.input_id,
+        "rows": rows,
+        "error": error,
+        "busy_s": result.busy_s,
+        "frames": result.frames,
+    }
+
+
+def _from_json(value: dict[str, Any]) -> Result:
+    error = value.pop("error")
+    return Result(**value, error=None if error is None else MediaError(ErrorKind(error[0]), error[1]))
+
+
+def _our_packages() -> list[str]:
+    """The folders of the packages that workers elsewhere need, as they lie here."""
+    root = Path(__file__).parent.parent
+    return [str(root / name) for name in ("schemas", "pipeline", "captioner", "trainer", "infra")]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what Ray and its processes write about themselves off this terminal.
+
+    Their native code writes to file descriptor 2, so for that time it leads nowhere, while our own
+    `sys.stderr` goes on to where it led before.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    ours = sys.stderr
+    try:
+        os.dup2(nowhere, 2)
+        if _is_fd_2(ours):
+            sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1)
+        yield
+    finally:
+        if sys.stderr is not ours:
+            sys.stderr.close()
+            sys.stderr = ours
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _is_fd_2(stream: Any) -> bool:
+    try:
+        return bool(stream.fileno() == 2)
+    except (AttributeError, OSError, ValueError):
+        return False

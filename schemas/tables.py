@@ -1,0 +1,147 @@
+"""The manifest's tables: for each its pyarrow schema, its key, and by what its rows are replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+FORMAT_VERSION = 1
+"""Raised when a column is removed or changes its meaning; a new column does not raise it."""
+
+VOLATILE_COLUMNS = frozenset({"run_id", "created_at", "modified_at", "elapsed_s"})
+"""The only columns in which two equal runs may differ."""
+
+_STRING = pa.string()
+_INT = pa.int64()
+_FLOAT = pa.float64()
+_BOOL = pa.bool_()
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the manifest."""
+
+    name: str
+    """Also its folder under `manifest/`, so `scores/scan` lies one deeper."""
+    schema: pa.Schema
+    key: tuple[str, ...]
+    """Columns that tell its rows apart."""
+    owner: str
+    """The column that names the input whose rows are replaced together."""
+
+
+def _columns(*names: str, of: pa.DataType) -> list[pa.Field]:
+    return [pa.field(name, of) for name in names]
+
+
+_SPAN = _columns("start_pts", "end_pts", "time_base_num", "time_base_den", of=_INT)
+
+SCAN_SCORES: list[pa.Field] = []
+
+_TABLES = (
+    Table(
+        "files",
+        pa.schema(
+            [
+                *_columns("uri", "video_id", of=_STRING),
+                pa.field("num_bytes", _INT),
+                pa.field("modified_at", _TIME),
+                *_columns("etag", "outcome", "error_kind", "error", of=_STRING),
+                *_columns("license", "source_url", "title", "caption", of=_STRING),
+                # The probe as JSON: what the scan is told of the video before it decodes it.
+                pa.field("probe", _STRING),
+            ]
+        ),
+        key=("uri",),
+        owner="uri",
+    ),
+    Table(
+        "videos",
+        pa.schema(
+            [
+                *_columns("video_id", "uri", of=_STRING),
+                pa.field("num_bytes", _INT),
+                *_columns("container", "codec", "pixel_format", of=_STRING),
+                *_columns("width", "height", "coded_width", "coded_height", "rotation_deg", of=_INT),
+                pa.field("is_mirrored", _BOOL),
+                *_columns("sample_aspect_num", "sample_aspect_den", of=_INT),
+                *_columns("frame_rate_num", "frame_rate_den", of=_INT),
+                *_columns("is_vfr", "is_image", of=_BOOL),
+                *_columns("num_frames", "num_bad_packets", "num_repaired_pts", of=_INT),
+                pa.field("duration_s", _FLOAT),
+                pa.field("has_audio", _BOOL),
+                *_columns("color_primaries", "color_transfer", "color_matrix", of=_STRING),
+                *_columns("color_range", "field_order", of=_STRING),
+                pa.field("stream_index", _INT),
+            ]
+        ),
+        key=("video_id",),
+        owner="video_id",
+    ),
+    Table(
+        "shots",
+        pa.schema(
+            [
+                pa.field("video_id", _STRING),
+                pa.field("shot_index", _INT),
+                *_SPAN,
+                *_columns("start_frame", "end_frame", of=_INT),
+                *_columns("transition_in", "transition_out", "detector", of=_STRING),
+            ]
+        ),
+        key=("video_id", "shot_index"),
+        owner="video_id",
+    ),
+    Table(
+        "clips",
+        pa.schema(
+            [
+                *_columns("clip_id", "video_id", of=_STRING),
+                pa.field("shot_index", _INT),
+                *_SPAN,
+                *_columns("start_s", "end_s", of=_FLOAT),
+                *_columns("start_frame", "end_frame", "num_frames", of=_INT),
+                *_columns("width", "height", "crop_x", "crop_y", "crop_width", "crop_height", of=_INT),
+                *_columns("transition_in", "transition_out", of=_STRING),
+            ]
+        ),
+        key=("clip_id",),
+        owner="video_id",
+    ),
+    Table(
+        "scores/scan",
+        pa.schema([*_columns("clip_id", "video_id", of=_STRING), *SCAN_SCORES]),
+        key=("clip_id",),
+        owner="video_id",
+    ),
+    Table(
+        "captions",
+        pa.schema(
+            [
+                *_columns("clip_id", "video_id", "kind", "caption_set", of=_STRING),
+                *_columns("text", "outcome", "model_id", of=_STRING),
+                *_columns("num_prompt_tokens", "num_output_tokens", of=_INT),
+                pa.field("flags", pa.list_(_STRING)),
+                pa.field("alignment", _FLOAT),
+            ]
+        ),
+        key=("clip_id", "kind", "caption_set"),
+        owner="video_id",
+    ),
+    Table(
+        "ledger",
+        pa.schema(
+            _columns(
+                *("unit_key", "stage", "input_id", "outcome", "error_kind", "error", "parts", "run_id"),
+                of=_STRING,
+            )
+        ),
+        key=("unit_key",),
+        owner="input_id",
+    ),
+)
+
+TABLES = {table.name: table for table in _TABLES}
+"""Every table by its name."""
