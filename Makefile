@@ -4,6 +4,11 @@ PYTHON ?= python3
 LOCK ?= requirements/cpu.txt
 BIN := .venv/bin
 STAMP := .venv/.installed-$(notdir $(LOCK))
+define WITH_CUDA
+pip found the CUDA build of torch, so its libraries (gigabytes) are installed too.
+To spare them, name an index that has CPU builds of torch in pip's configuration, then: make clean install
+endef
+export WITH_CUDA
 PACKAGES := schemas pipeline captioner trainer infra
 
 .PHONY: install demo test check bench stress lock clean
@@ -14,10 +19,13 @@ install: $(STAMP)
 # requirements/overrides.txt). Which build of torch `torch==…` is, the machine's own pip configuration decides.
 $(STAMP): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rushes needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	rm -f .venv/.installed-*
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { echo "$$WITH_CUDA"; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/cuda.txt; }
+	$(BIN)/python -c 'import torch'
 	touch $@
 
 demo: install

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from pipeline.media import MediaLimits
 from pipeline.scan.config import ScanConfig
 from pipeline.stages.ingest import IngestConfig
 from schemas import Config
 
-_NO_EFFECT = {"affects_output": False}
+_NO_EFFECT: JsonDict = {"affects_output": False}
 
 
 class ExecutorConfig(Config):

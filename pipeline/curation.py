@@ -76,7 +76,7 @@ def _scan_step(config: ScanConfig, limits: MediaLimits, dataset: str, listing: L
             stage=ScanVideos.name,
             version=ScanVideos.version,
             config=of_picture if item.is_image else of_video,
-            models=digest({} if item.is_image else models),
+            models=digest({}) if item.is_image else models,
             upstream=digest([item.video_id, IngestFiles.version]),
         )
 
@@ -88,5 +88,9 @@ def _scan_step(config: ScanConfig, limits: MediaLimits, dataset: str, listing: L
         settle_originals(manifest)
 
     return Step(
-        stage=ScanVideos(config, limits, dataset), inputs=inputs, parts=parts, settle=settle, models=models
+        stage=ScanVideos(config, limits, dataset),
+        inputs=inputs,
+        parts=parts,
+        settle=settle,
+        models={config.detector: models},
     )

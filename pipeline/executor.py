@@ -141,20 +141,19 @@ def guarded(stage: Stage[In], batch: Sequence[In]) -> Iterator[Result]:
             yield result
     except Exception as error:  # noqa: BLE001
         if len(batch) == 1:
-            yield _failed(batch[0], error)
+            yield _failed(stage, batch[0], error)
             return
     for item in missing.values():
         if len(batch) > 1:
             yield from guarded(stage, [item])
         else:
-            yield _failed(item, RuntimeError(f"stage {stage.name} gave no result"))
+            yield _failed(stage, item, RuntimeError(f"stage {stage.name} gave no result"))
 
 
-def _failed(item: Input, error: Exception) -> Result:
-    if isinstance(error, MediaError):
-        return Result(item.input_id, error=error)
-    text = "".join(traceback.format_exception(error)).strip()
-    return Result(item.input_id, error=MediaError(ErrorKind.bug, text))
+def _failed(stage: Stage[In], item: In, error: Exception) -> Result:
+    if not isinstance(error, MediaError):
+        error = MediaError(ErrorKind.bug, "".join(traceback.format_exception(error)).strip())
+    return stage.failed(item, error)
 
 
 def longest_first(items: Iterable[In]) -> list[In]:

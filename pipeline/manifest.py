@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
-from pipeline.storage import is_remote
+from pipeline.storage import filesystem, is_remote
 from schemas import TABLES, Row
 
 _PROPERTIES = {
@@ -59,7 +59,14 @@ class Manifest:
 
     def tables(self) -> list[str]:
         """The names of the tables that have been written, in the order of the contract."""
-        return [name for name in TABLES if self._open(name) is not None]
+        return [name for name in TABLES if self.delta(name) is not None]
+
+    def delta(self, table: str) -> DeltaTable | None:
+        """The Delta table itself, for readers that stream; None where nothing was written yet."""
+        try:
+            return DeltaTable(self.uri(table), storage_options=self._options)
+        except TableNotFoundError:
+            return None
 
     def read(
         self, table: str, columns: Sequence[str] | None = None, where: ds.Expression | None = None
@@ -73,7 +80,7 @@ class Manifest:
         """
         schema = TABLES[table].schema
         wanted = pa.schema([schema.field(name) for name in columns]) if columns is not None else schema
-        delta = self._open(table)
+        delta = self.delta(table)
         if delta is None:
             return wanted.empty_table()
         stored = delta.to_pyarrow_dataset()
@@ -82,7 +89,7 @@ class Manifest:
 
     def count(self, table: str) -> int:
         """How many rows it holds."""
-        delta = self._open(table)
+        delta = self.delta(table)
         return 0 if delta is None else int(delta.to_pyarrow_dataset().count_rows())
 
     def append(self, table: str, rows: pa.Table | Iterable[Row]) -> None:
@@ -104,7 +111,7 @@ class Manifest:
         """
         data = to_table(table, rows)
         column = TABLES[table].owner
-        if not owners or self._open(table) is None:
+        if not owners or self.delta(table) is None:
             self.append(table, data)
             return
         among_stage = "" if among is None else f" AND stage = {_quoted(among)}"
@@ -124,7 +131,7 @@ class Manifest:
             value: The value.
         """
         data = to_table(table, rows)
-        if self._open(table) is None:
+        if self.delta(table) is None:
             self.append(table, data)
         else:
             self._write(table, data, predicate=f"{column} = {_quoted(value)}")
@@ -132,21 +139,16 @@ class Manifest:
     def tidy(self) -> None:
         """Leave each table in few files that hold exactly its current rows."""
         for table in TABLES:
-            delta = self._open(table)
+            delta = self.delta(table)
             if delta is None:
                 continue
             if len(delta.file_uris()) > 1:
                 delta.optimize.compact(target_size=_TARGET_FILE_BYTES)
             delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-            if len(delta.history(limit=_LONG_LOG)) == _LONG_LOG:
+            fs, folder = filesystem(self.uri(table))
+            if len(fs.glob(f"{folder}/_delta_log/*.json")) > _LONG_LOG:
                 delta.create_checkpoint()
                 delta.cleanup_metadata()
-
-    def _open(self, table: str) -> DeltaTable | None:
-        try:
-            return DeltaTable(self.uri(table), storage_options=self._options)
-        except TableNotFoundError:
-            return None
 
     def _write(self, table: str, data: pa.Table, *, predicate: str | None) -> None:
         shared: dict[str, Any] = {

@@ -12,7 +12,8 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +21,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from pipeline.executor import guarded, longest_first, refuse_impossible
-from schemas import ConfigError, ErrorKind, Input, MediaError, Result, Stage
+from pipeline.manifest import to_table
+from schemas import ConfigError, ErrorKind, Input, MediaError, Result, Row, Stage
 
 In = TypeVar("In", bound=Input)
 
@@ -92,20 +94,16 @@ class RayExecutor:
     def run(self, stage: Stage[In], items: Sequence[In]) -> Iterator[Result]:
         """Do all items, the long ones first; results come as they are ready.
 
-        What a worker loses by dying is done again, one input a block; an input that is lost again has
-        killed two workers, and gets the error `worker_crash`.
+        What dying workers lost is done again, one input at a time a worker; an input whose worker dies then
+        too gets the error `worker_crash`.
         """
         missing = {item.input_id: item for item in items}
-        for attempt in (1, 2):
-            if not missing:
-                return
-            blocks = _blocks(list(missing.values()), self._num_workers(stage), alone=attempt == 2)
-            for result in _stream(stage, blocks, self._num_workers(stage)):
+        num_workers = self._num_workers(stage)
+        if missing:
+            for result in _stream(stage, _blocks(items, num_workers), num_workers):
                 if missing.pop(result.input_id, None) is not None:
                     yield result
-        for input_id in missing:
-            reason = "two workers died while they were doing it"
-            yield Result(input_id, error=MediaError(ErrorKind.worker_crash, reason))
+        yield from _one_by_one(stage, list(missing.values()), num_workers)
 
     def close(self) -> None:
         """End the cluster if it was started here, and remove its files."""
@@ -143,11 +141,17 @@ class _Worker:
         stage.setup()
 
     def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
+        """Do a block of inputs: a column of rows in, a table a result out."""
         items = [self.stage.load(json.loads(text)) for text in block["input"].to_pylist()]
         size = self.stage.batch_size
         for start in range(0, len(items), size):
             for result in guarded(self.stage, items[start : start + size]):
-                yield pa.table({"result": [json.dumps(_to_json(result))]})
+                yield _pack(result)
+
+    def one(self, text: str) -> pa.Table:
+        """Do one input."""
+        (result,) = guarded(self.stage, [self.stage.load(json.loads(text))])
+        return _pack(result)
 
 
 def _stream(stage: Stage[Any], blocks: list[pa.Table], num_workers: int) -> Iterator[Result]:
@@ -177,12 +181,43 @@ def _stream(stage: Stage[Any], blocks: list[pa.Table], num_workers: int) -> Iter
             max_task_retries=0,
         )
     for row in dataset.iter_rows():
-        yield _from_json(json.loads(row["result"]))
+        yield _unpack(row)
 
 
-def _blocks(items: Sequence[Input], num_workers: int, *, alone: bool) -> list[pa.Table]:
+def _one_by_one(stage: Stage[In], items: Sequence[In], num_workers: int) -> Iterator[Result]:
+    """Do suspects so that a worker's death can only be the doing of the one input that it had."""
+    import ray
+    from ray.exceptions import RayActorError
+
+    worker_class: Any = ray.remote(_Worker)
+    asked = stage.resources
+    waiting, free, busy = deque(items), [], {}
+    while waiting or busy:
+        while waiting and len(busy) < num_workers:
+            item = waiting.popleft()
+            worker = (
+                free.pop()
+                if free
+                else worker_class.options(num_cpus=asked.cpus, num_gpus=asked.gpus).remote(
+                    stage, str(Path.cwd())
+                )
+            )
+            busy[worker.one.remote(json.dumps(dict(item.to_row())))] = (worker, item)
+        (ready, *_), _ = ray.wait(list(busy), num_returns=1)
+        worker, item = busy.pop(ready)
+        try:
+            yield _unpack(ray.get(ready).to_pylist()[0])
+            free.append(worker)
+        except RayActorError:
+            reason = "two workers died while they were doing it"
+            yield stage.failed(item, MediaError(ErrorKind.worker_crash, reason))
+    for worker in free:
+        ray.kill(worker)
+
+
+def _blocks(items: Sequence[Input], num_workers: int) -> list[pa.Table]:
     """Inputs in blocks, longest first, bounded in number and in estimated time."""
-    most = 1 if alone else max(1, min(_BLOCK_ITEMS, len(items) // (num_workers * _BLOCKS_A_WORKER)))
+    most = max(1, min(_BLOCK_ITEMS, len(items) // (num_workers * _BLOCKS_A_WORKER)))
     blocks: list[list[str]] = []
     room, filled_s = 0, 0.0
     for item in longest_first(items):
@@ -194,21 +229,40 @@ def _blocks(items: Sequence[Input], num_workers: int, *, alone: bool) -> list[pa
     return [pa.table({"input": block}) for block in blocks]
 
 
-def _to_json(result: Result) -> dict[str, Any]:
-    error = None if result.error is None else [result.error.kind.value, str(result.error)]
-    rows = {table: [dict(row) for row in rows] for table, rows in result.rows.items()}
-    return {
-        "input_id": result.input_id,
-        "rows": rows,
-        "error": error,
-        "busy_s": result.busy_s,
-        "frames": result.frames,
-    }
+def _pack(result: Result) -> pa.Table:
+    """A result as one row of Arrow: Ray's own kind of data, typed as the tables are."""
+    error = result.error
+    return pa.table(
+        {
+            "input_id": [result.input_id],
+            "tables": pa.array([list(result.rows)], pa.list_(pa.string())),
+            "rows": pa.array([[_ipc(*entry) for entry in result.rows.items()]], pa.list_(pa.binary())),
+            "error_kind": pa.array([None if error is None else error.kind.value], pa.string()),
+            "error": pa.array([None if error is None else str(error)], pa.string()),
+            "busy_s": [result.busy_s],
+            "frames": [result.frames],
+        }
+    )
 
 
-def _from_json(value: dict[str, Any]) -> Result:
-    error = value.pop("error")
-    return Result(**value, error=None if error is None else MediaError(ErrorKind(error[0]), error[1]))
+def _unpack(row: Mapping[str, Any]) -> Result:
+    kind = row["error_kind"]
+    rows = [pa.ipc.open_stream(data).read_all().to_pylist() for data in row["rows"]]
+    return Result(
+        row["input_id"],
+        rows=dict(zip(row["tables"], rows, strict=True)),
+        error=None if kind is None else MediaError(ErrorKind(kind), row["error"]),
+        busy_s=row["busy_s"],
+        frames=row["frames"],
+    )
+
+
+def _ipc(table: str, rows: Sequence[Row]) -> bytes:
+    data = to_table(table, rows)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, data.schema) as writer:
+        writer.write_table(data)
+    return bytes(sink.getvalue())
 
 
 def _our_packages() -> list[str]:

@@ -85,6 +85,9 @@ class Stage(Protocol[In]):
     def load(self, row: Row) -> In:
         """The input that `to_row` gave."""
 
+    def failed(self, item: In, error: MediaError) -> Result:
+        """The result of an input that could not be done, with the rows that even such an input has."""
+
     def setup(self) -> None:
         """Load what is heavy, once in each worker."""
 

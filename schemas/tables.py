@@ -38,7 +38,13 @@ def _columns(*names: str, of: pa.DataType) -> list[pa.Field]:
 
 _SPAN = _columns("start_pts", "end_pts", "time_base_num", "time_base_den", of=_INT)
 
-SCAN_SCORES: list[pa.Field] = []
+SCAN_SCORES: list[pa.Field] = _columns(
+    *("motion_mean", "camera_motion", "camera_zoom", "camera_shake", "moving_area_ratio"),
+    *("sharpness", "luma_mean", "luma_spread", "dark_area_ratio", "bright_area_ratio", "saturation_mean"),
+    *("black_frame_ratio", "freeze_ratio", "slideshow_ratio", "duplicate_frame_ratio"),
+    *("frame_interval_variation", "combing_ratio", "border_area_ratio"),
+    of=_FLOAT,
+)
 
 _TABLES = (
     Table(

@@ -70,15 +70,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _accuracy(footage: Path, cache: Path) -> list[Figure]:
-    from infra.bench import accuracy
+    # Torch comes with it, which no other part needs.
+    from infra.bench import accuracy, world
 
-    return accuracy.measure(footage, cache)
+    return [*accuracy.measure(footage, cache), *world.measure(cache)]
 
 
 def _interrupt(cache: Path) -> list[Figure]:
-    drawn_videos(cache / "interrupt-films", 30, num_frames=240, width=640, height=360)
+    films = drawn_videos(cache / "interrupt-films", 60, num_frames=240, width=640, height=360)
     seed = random.SystemRandom().randrange(10**6)
-    return interrupt.measure([str(cache / "interrupt-films")], cache / "interrupt", seed)
+    return interrupt.measure([str(films)], cache / "interrupt", seed)
 
 
 def _write(path: Path, figures: list[Figure]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ def once(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def drawn(seed: int, num_frames: int, width: int, height: int, shot_frames: int = 40) -> Iterator[Picture]:
+def drawn(seed: int, num_frames: int, width: int, height: int, shot_frames: int = 60) -> Iterator[Picture]:
     """Pictures of shots that are easy to tell apart: each a textured ground with a square that moves over it.
 
     Args:
@@ -71,34 +71,41 @@ def film(path: Path, *, seed: int, num_frames: int, width: int, height: int, rat
 
 
 def drawn_videos(
-    folder: Path, count: int, *, num_frames: int = 120, width: int = 320, height: int = 180
-) -> list[Path]:
-    """So many small films, each of its own content."""
+    folder: Path,
+    count: int,
+    *,
+    num_frames: int = 120,
+    width: int = 320,
+    height: int = 180,
+    num_variants: int = 6,
+) -> Path:
+    """The folder with so many small films in it, no two of the same content."""
     make = partial(film, num_frames=num_frames, width=width, height=height)
-    return [once(folder / f"film{seed:04}.mp4", partial(make, seed=seed)) for seed in range(count)]
+    variants = [
+        once(folder.parent / f"{folder.name}-variants" / f"{seed}.mp4", partial(make, seed=seed))
+        for seed in range(num_variants)
+    ]
+    return once(folder, partial(_number, variants, count))
 
 
 def tiny_videos(folder: Path, count: int, *, num_variants: int = 50) -> Path:
-    """A folder with so many videos of 32x32 pixels and 10 to 30 frames, no two of the same content.
-
-    A few are encoded; the others are these with a number in a box at the end, which players skip.
-    """
+    """The folder with so many videos of 32x32 pixels and 10 to 30 frames, no two of the same content."""
     variants = []
     for seed in range(num_variants):
-        make = partial(
-            film, seed=seed, num_frames=10 + seed * 20 // (num_variants - 1), width=32, height=32, rate=5
-        )
-        variants.append(once(folder / "tiny-variants" / f"{seed:02}.mp4", make).read_bytes())
+        num_frames = 10 + seed * 20 // (num_variants - 1)
+        make = partial(film, seed=seed, num_frames=num_frames, width=32, height=32, rate=5)
+        variants.append(once(folder.parent / f"{folder.name}-variants" / f"{seed}.mp4", make))
+    return once(folder, partial(_number, variants, count))
 
-    def fill(scratch: Path) -> None:
-        scratch.mkdir()
-        for number in range(count):
-            below = scratch / f"{number // 1000:03}"
-            below.mkdir(exist_ok=True)
-            box = (16).to_bytes(4) + b"free" + number.to_bytes(8)
-            (below / f"{number:06}.mp4").write_bytes(variants[number % num_variants] + box)
 
-    return once(folder / f"tiny-{count}", fill)
+def _number(variants: Sequence[Path], count: int, folder: Path) -> None:
+    """Fill a folder with copies, each with its number in a box at the end, which players skip."""
+    contents = [path.read_bytes() for path in variants]
+    for number in range(count):
+        below = folder / f"{number // 1000:03}"
+        below.mkdir(parents=True, exist_ok=True)
+        box = (16).to_bytes(4) + b"free" + number.to_bytes(8)
+        (below / f"{number:06}.mp4").write_bytes(contents[number % len(contents)] + box)
 
 
 def upscaled(source: Path, path: Path, *, codec: str, seconds: float) -> None:

@@ -48,15 +48,8 @@ class Setting:
 
     def start(self, name: str) -> Marked:
         """Start `rushes run` on a dataset."""
-        command = rushes(
-            "run",
-            "--input",
-            *self.inputs,
-            "--dataset",
-            self.dataset(name),
-            *self.arguments,
-            "max_error_share=1",
-        )
+        where = ("--dataset", self.dataset(name))
+        command = rushes("run", "--input", *self.inputs, *where, *self.arguments)
         return Marked(command, self.scratch / f"cwd-{name}", self.env)
 
     def finish(self, name: str) -> float:
@@ -101,10 +94,17 @@ class Outcome:
         )
 
 
-def kill_and_resume(setting: Setting, undisturbed: str, name: str, victim: Victim, after_s: float) -> Outcome:
+def kill_and_resume(
+    setting: Setting,
+    undisturbed: str,
+    name: str,
+    victim: Victim,
+    after_s: float = 0.0,
+    ready: Callable[[], bool] = lambda: True,
+) -> Outcome:
     """Start a run, kill, run again to the end, and compare.
 
-    The wait is over when both `after_s` has passed and there is something to kill.
+    The wait is over when `after_s` has passed, `ready` says so, and there is something to kill.
 
     Args:
         setting: Where and how.
@@ -112,9 +112,11 @@ def kill_and_resume(setting: Setting, undisturbed: str, name: str, victim: Victi
         name: The name of the dataset to make.
         victim: What to kill.
         after_s: Not before so many seconds.
+        ready: Not before this is true.
     """
     with setting.start(name) as run:
         time.sleep(after_s)
+        wait_for(lambda: ready() or run.process.poll() is not None, _RUN_S, every_s=0.005)
         killed_s = _kill_one(run, victim)
         status = run.wait(_RUN_S)
         # The next run does not wait until the rest of this one has gone, and must not mind it.

@@ -22,7 +22,7 @@ _FEW_FILES = 4
 
 def measure(cache: Path, count: int) -> list[Figure]:
     """All figures of so many videos."""
-    folder = tiny_videos(cache, count)
+    folder = tiny_videos(cache / f"tiny-{count}", count)
     dataset = cache / f"many-{count}"
     shutil.rmtree(dataset, ignore_errors=True)
     first, first_s, peak = _run(folder, dataset, cache)

@@ -77,8 +77,7 @@ def _largest_worker(run: Marked) -> float:
 
 
 def _growth(cache: Path) -> list[Figure]:
-    folder = cache / "small"
-    drawn_videos(folder, _NUM_SMALL)
+    folder = drawn_videos(cache / f"small-{_NUM_SMALL}", _NUM_SMALL, num_variants=20)
     command = [sys.executable, "-m", "infra.bench.memory", str(cache / "growth-dataset"), str(folder)]
     with Marked(command, cache / "cwd") as run:
         _finish(run)
@@ -99,7 +98,7 @@ def _growth(cache: Path) -> list[Figure]:
 
 
 def _driver(cache: Path, few: int, many: int) -> list[Figure]:
-    peaks = [_driver_peak(cache, tiny_videos(cache, count)) / _MIB for count in (few, many)]
+    peaks = [_driver_peak(cache, tiny_videos(cache / f"tiny-{count}", count)) / _MIB for count in (few, many)]
     return [
         Figure(
             name=f"driver, growth from {few} to {many} videos",
@@ -134,7 +133,7 @@ def _finish(run: Marked) -> None:
 
 def _work(dataset: Path, folder: Path) -> None:
     """Be a worker, and tell of its memory after each video."""
-    scan = Scan(sorted(folder.iterdir()), dataset)
+    scan = Scan(sorted(folder.rglob("*.mp4")), dataset)
     scan.stage.setup()
     for item in scan.items:
         for result in scan.stage([item]):

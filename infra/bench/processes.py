@@ -15,13 +15,13 @@ from pathlib import Path
 from types import TracebackType
 
 _MARK = "RUSHES_BENCH_MARK"
-_DECODER = b"pipeline.scan.child"
-"""In the command line of each decoder child."""
+_DECODERS = (b"pipeline.scan.child", b"pipeline.media.child")
+"""In the command line of each child that opens videos: of the scan, and of ingest."""
 
 
 def rushes(*args: str) -> list[str]:
     """The command line of one `rushes` command."""
-    return [sys.executable, "-m", "infra.cli.main", *args]
+    return [sys.executable, "-c", "import sys; from infra.cli.main import main; sys.exit(main())", *args]
 
 
 class Marked:
@@ -100,7 +100,7 @@ class Marked:
 
     def decoders(self) -> list[int]:
         """Its decoder children."""
-        return [pid for pid in self.pids() if _DECODER in _read(pid, "cmdline")]
+        return [pid for pid in self.pids() if set(_DECODERS) & set(_read(pid, "cmdline").split(b"\0"))]
 
     def workers(self) -> dict[int, list[int]]:
         """What has decoder children, with these: workers, or the driver where workers are its threads."""

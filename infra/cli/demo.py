@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     footage, dataset = out / "footage", out / "dataset"
     started = time.monotonic()
     try:
-        truth = make_world(footage, seed=args.seed, num_films=args.films)
+        truth = make_world(out, seed=args.seed, num_films=args.films)
     except OSError as error:
         raise ConfigError(f"{footage}: cannot be written: {error.strerror or error}") from error
     seconds = sum(film.num_frames / float(film.frame_rate) for film in truth.films if not film.is_image)
@@ -122,7 +122,9 @@ def _describe(found: dict[str, Any]) -> list[str]:
             f"{title:20} {tally['hits']:>6} {tally['misses']:>7} {tally['false_alarms']:>6} {tally['f1']:>6.3f}"
         )
     right, there = found["crops_within_2_px"]
-    lines.append(f"{'border crops':20} {right} of {there} clips within 2 px, worst {found['crop_error_px']} px")
+    lines.append(
+        f"{'border crops':20} {right} of {there} clips within 2 px, worst {found['crop_error_px']} px"
+    )
     return lines
 
 

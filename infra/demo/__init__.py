@@ -1,4 +1,4 @@
-"""The miniature world: footage with exact truth, drawn from a seed, and the scoring of what is found in it."""
+"""The miniature world: films with exact truth, drawn from a seed, and how to score what is found in it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,15 @@ CAMERA_SPEEDS = {"slow": 0.4, "medium": 1.0, "fast": 2.4}
 
 _RATES = {"pan": 9.0, "tilt": 6.0, "zoom": 0.17, "dolly": 0.6, "truck": 0.6, "pedestal": 0.32, "orbit": 11.0}
 """Per second at medium speed: degrees, logarithm of the focal length, units."""
-_LIMITS = {"pan": 28.0, "tilt": 18.0, "zoom": 0.75, "dolly": 2.6, "truck": 3.2, "pedestal": 1.5, "orbit": 42.0}
+_LIMITS = {
+    "pan": 28.0,
+    "tilt": 18.0,
+    "zoom": 0.75,
+    "dolly": 2.6,
+    "truck": 3.2,
+    "pedestal": 1.5,
+    "orbit": 42.0,
+}
 """Over a whole shot."""
 _SIGNS = {"left": -1, "right": 1, "up": 1, "down": -1, "in": 1, "out": -1}
 
@@ -85,7 +93,11 @@ class CameraMove:
 
     def pose(self, time_s: float, duration_s: float) -> Pose:
         """Where the camera is at a time of a shot that lasts `duration_s`."""
-        step = self.extent(duration_s) * (min(max(time_s / duration_s, 0.0), 1.0) - 0.5) if duration_s > 0 else 0.0
+        step = (
+            self.extent(duration_s) * (min(max(time_s / duration_s, 0.0), 1.0) - 0.5)
+            if duration_s > 0
+            else 0.0
+        )
         step *= _SIGNS.get(self.name.split()[-1], (-1, 1)[self.seed % 2])
         base = self.base
         x, y, z, yaw, pitch, roll, zoom = base.x, base.y, base.z, base.yaw, base.pitch, base.roll, base.zoom

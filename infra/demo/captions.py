@@ -12,8 +12,16 @@ from infra.demo.vocabulary import DIRECTIONS, STILL
 
 Rng = np.random.Generator
 
-_SIZE_WORDS = {"small": ("small", "little", "tiny"), "medium": ("medium-sized", "mid-sized"), "large": ("large", "big")}
-_SPEED_WORDS = {"slow": ("slowly", "gently"), "medium": ("steadily", "at an even pace"), "fast": ("quickly", "fast")}
+_SIZE_WORDS = {
+    "small": ("small", "little", "tiny"),
+    "medium": ("medium-sized", "mid-sized"),
+    "large": ("large", "big"),
+}
+_SPEED_WORDS = {
+    "slow": ("slowly", "gently"),
+    "medium": ("steadily", "at an even pace"),
+    "fast": ("quickly", "fast"),
+}
 _WAYS = {
     "left": ("to the left", "leftwards"),
     "right": ("to the right", "rightwards"),
@@ -64,14 +72,22 @@ def caption(scene: Scene) -> Captions:
     """The captions of a scene; its seed draws their wording."""
     rng = np.random.default_rng((scene.seed, 5))
     names = [_name(rng, thing) for thing in scene.things]
-    return Captions(short=_short(rng, scene, names), dense=_dense(rng, scene, names), structured=structured(scene))
+    return Captions(
+        short=_short(rng, scene, names), dense=_dense(rng, scene, names), structured=structured(scene)
+    )
 
 
 def structured(scene: Scene) -> dict[str, Any]:
     """What a scene shows, field by field, in the world's own words."""
     subject = scene.things[0]
     objects = [
-        {"shape": thing.shape, "color": thing.color, "size": thing.size, "motion": thing.motion, "speed": thing.speed}
+        {
+            "shape": thing.shape,
+            "color": thing.color,
+            "size": thing.size,
+            "motion": thing.motion,
+            "speed": thing.speed,
+        }
         for thing in scene.things
     ]
     return {
@@ -80,9 +96,17 @@ def structured(scene: Scene) -> dict[str, Any]:
         "relation": scene.relation,
         "action": _plain_action(subject),
         "event": scene.event,
-        "setting": {"background": scene.background, "floor": scene.floor, "time": scene.time, "occluder": scene.occluder},
-        "camera": {"motion": scene.camera.name, "speed": "" if scene.camera.name == "static" else scene.camera.speed},
-        "lighting": {"from": scene.light_side, "brightness": scene.brightness},
+        "setting": {
+            "background": scene.background,
+            "floor": scene.floor,
+            "time": scene.time,
+            "occluder": scene.occluder,
+        },
+        "camera": {
+            "motion": scene.camera.name,
+            "speed": "" if scene.camera.name == "static" else scene.camera.speed,
+        },
+        "lighting": {"from": scene.light_side, "brightness": scene.brightness, "change": scene.light_change},
         "style": "miniature world, simple solid shapes",
     }
 
@@ -169,7 +193,7 @@ def _setting(rng: Rng, scene: Scene) -> str:
         (
             f"a miniature scene with {what} over {floor} and {_article(scene.background)}{when}",
             f"{what} over {floor}, with {_article(scene.background)} at the back{when}",
-            f"{_article(scene.background)} {rise} behind {floor}{when}, and there {'is' if count == 1 else 'are'} {what}",
+            f"{_article(scene.background)} {rise} behind {floor}{when}, with {what} before it",
         ),
     )
 
@@ -193,6 +217,17 @@ def _others(rng: Rng, scene: Scene, names: list[str]) -> list[str]:
 
 
 def _light(rng: Rng, scene: Scene) -> str:
-    side = {"left": "from the left", "right": "from the right", "above": "from above", "front": "from the front"}[scene.light_side]
+    side = {
+        "left": "from the left",
+        "right": "from the right",
+        "above": "from above",
+        "front": "from the front",
+    }[scene.light_side]
     strength = {"dark": "very dark", "dim": "dim", "normal": "even", "bright": "bright"}[scene.brightness]
-    return _pick(rng, (f"the light is {strength} and comes {side}", f"{strength} light {side}"))
+    change = {
+        "steady": ("",),
+        "dims": ("; it grows darker", ", then it dims"),
+        "brightens": ("; it grows brighter", ", then it brightens"),
+    }[scene.light_change]
+    steady = _pick(rng, (f"the light is {strength} and comes {side}", f"{strength} light {side}"))
+    return steady + _pick(rng, change)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from infra.demo.truth import Crop, Cut
 
@@ -47,7 +48,9 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         """Both together."""
-        return Tally(self.hits + other.hits, self.false_alarms + other.false_alarms, self.misses + other.misses)
+        return Tally(
+            self.hits + other.hits, self.false_alarms + other.false_alarms, self.misses + other.misses
+        )
 
     @property
     def precision(self) -> float:
@@ -109,7 +112,9 @@ class CutScore:
         )
 
 
-def score_shots(cuts: Sequence[Cut], shots: Sequence[FoundShot], tolerance: int = TOLERANCE_FRAMES) -> CutScore:
+def score_shots(
+    cuts: Sequence[Cut], shots: Sequence[FoundShot], tolerance: int = TOLERANCE_FRAMES
+) -> CutScore:
     """Score the shots found in one film.
 
     Args:
@@ -122,7 +127,9 @@ def score_shots(cuts: Sequence[Cut], shots: Sequence[FoundShot], tolerance: int 
     for cut in cuts:
         if cut.kind != HARD and not cut.optional:
             there += cut.end - cut.start
-            leaked += sum(max(0, min(cut.end, shot.end_frame) - max(cut.start, shot.start_frame)) for shot in shots)
+            leaked += sum(
+                max(0, min(cut.end, shot.end_frame) - max(cut.start, shot.start_frame)) for shot in shots
+            )
     return CutScore(score.hard, score.gradual, score.recall_by_kind, score.num_right_kind, leaked, there)
 
 
@@ -133,7 +140,7 @@ def found_cuts(shots: Sequence[FoundShot]) -> list[FoundCut]:
         ValueError: The shots overlap or are out of order.
     """
     found = []
-    for old, new in zip(shots[:-1], shots[1:], strict=True):
+    for old, new in pairwise(shots):
         if new.start_frame < old.end_frame:
             raise ValueError(f"shots overlap: {old} {new}")
         kind = new.transition_in if new.transition_in in ("fade", "dissolve", "wipe") else HARD
@@ -174,7 +181,9 @@ def score_cuts(cuts: Sequence[Cut], found: Sequence[FoundCut], tolerance: int = 
 def _touching(cut: Cut, found: Sequence[FoundCut], tolerance: int) -> list[int]:
     """Detections near enough to a cut, the nearest first."""
     if cut.kind == HARD:
-        distance = {i: min(abs(one.start - cut.frame), abs(one.end - cut.frame)) for i, one in enumerate(found)}
+        distance = {
+            i: min(abs(one.start - cut.frame), abs(one.end - cut.frame)) for i, one in enumerate(found)
+        }
         near = [i for i in distance if distance[i] <= tolerance]
         return sorted(near, key=lambda i: distance[i])
     low, high = cut.start - tolerance, cut.end + tolerance
@@ -198,8 +207,12 @@ def crop_error_px(found: Crop | None, truth: Crop | None, size: tuple[int, int])
         size: Width and height of the frame.
     """
     whole = Crop(0, 0, *size)
-    edges = [(crop.x, crop.y, crop.x + crop.width, crop.y + crop.height) for crop in (found or whole, truth or whole)]
-    return max(abs(a - b) for a, b in zip(*edges, strict=True))
+    one, other = _edges(found or whole), _edges(truth or whole)
+    return max(abs(a - b) for a, b in zip(one, other, strict=True))
+
+
+def _edges(crop: Crop) -> tuple[int, int, int, int]:
+    return crop.x, crop.y, crop.x + crop.width, crop.y + crop.height
 
 
 def num_clips_across_cuts(cuts: Sequence[Cut], clips: Sequence[tuple[int, int]], tolerance: int = 0) -> int:
@@ -212,5 +225,7 @@ def num_clips_across_cuts(cuts: Sequence[Cut], clips: Sequence[tuple[int, int]],
     """
     across = 0
     for start, end in clips:
-        across += any(start < cut.frame - tolerance and end > cut.frame + tolerance for cut in cuts if not cut.optional)
+        across += any(
+            start < cut.frame - tolerance and end > cut.frame + tolerance for cut in cuts if not cut.optional
+        )
     return across

@@ -1,4 +1,4 @@
-"""Write pictures as a video file in any codec, pixel format, timing, range, aspect and rotation that FFmpeg has.
+"""Write pictures as a video file in any codec, pixel format, timing, range, aspect and rotation.
 
 One thread, no date in the file: the same pictures give the same bytes.
 """
@@ -23,13 +23,21 @@ from av.video.stream import VideoStream
 Image = npt.NDArray[np.uint8]
 """An RGB picture, (H, W, 3), 0 to 255."""
 
+DeepImage = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+"""An RGB picture, (H, W, 3), full scale."""
+
 FAST_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "libx264": {"preset": "superfast", "crf": "20"},
-    "libx265": {"preset": "ultrafast", "crf": "22", "x265-params": "log-level=none:pools=none:frame-threads=1"},
+    "libx265": {
+        "preset": "ultrafast",
+        "crf": "22",
+        "x265-params": "log-level=none:pools=none:frame-threads=1",
+    },
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "crf": "28", "b": "0"},
     "libvpx": {"deadline": "realtime", "cpu-used": "8", "crf": "12", "b": "2000000"},
     "libsvtav1": {"preset": "12", "crf": "28", "svtav1-params": "lp=1"},
     "mpeg4": {"b": "3000000"},
+    "mjpeg": {"qmin": "2", "qmax": "4"},
 }
 """What each encoder is told so that small films are written quickly."""
 
@@ -50,7 +58,7 @@ class Encoding:
     """How a film is written."""
 
     codec: str = "libx264"
-    """FFmpeg's encoder: `libx264, libx265, libvpx-vp9, libvpx, libsvtav1, mpeg4, mjpeg, ffv1, prores_ks`, …"""
+    """FFmpeg's encoder: `libx264, libx265, libvpx-vp9, libvpx, libsvtav1, mpeg4, mjpeg, ffv1, prores_ks`"""
     pixel_format: str = "yuv420p"
     frame_rate: Fraction = Fraction(25)
     """Nominal; frames are this far apart unless `pts` says otherwise."""
@@ -81,7 +89,7 @@ class Encoding:
 
 def encode(
     path: Path | str,
-    frames: Iterable[npt.NDArray[np.uint8] | npt.NDArray[np.uint16]],
+    frames: Iterable[DeepImage],
     encoding: Encoding | None = None,
     *,
     pts: Sequence[int] | None = None,
@@ -153,7 +161,10 @@ def _add_video(output: OutputContainer, encoding: Encoding, shape: tuple[int, ..
     flags = "+bitexact" + ("+ildct+ilme" if encoding.interlaced else "")
     if encoding.interlaced and encoding.codec == "libx264":
         options["x264-params"] = "tff=1"
-    stream = cast(VideoStream, output.add_stream(encoding.codec, encoding.frame_rate, options={"flags": flags, **options}))
+    stream = cast(
+        VideoStream,
+        output.add_stream(encoding.codec, encoding.frame_rate, options={"flags": flags, **options}),
+    )
     stream.height, stream.width = shape[:2]
     stream.pix_fmt = encoding.pixel_format
     context = stream.codec_context
@@ -187,12 +198,12 @@ def _tick(index: int, pts: Sequence[int] | None) -> tuple[int, int]:
     return pts[index], pts[after + 1] - pts[after] if len(pts) > 1 else 1
 
 
-def _turn_back(picture: npt.NDArray[np.generic], rotation_deg: int) -> npt.NDArray[np.generic]:
+def _turn_back(picture: DeepImage, rotation_deg: int) -> DeepImage:
     """The coded picture which, turned clockwise by `rotation_deg`, shows `picture`."""
     return np.ascontiguousarray(np.rot90(picture, rotation_deg // 90)) if rotation_deg else picture
 
 
-def _to_frame(picture: npt.NDArray[np.generic], encoding: Encoding) -> av.VideoFrame:
+def _to_frame(picture: DeepImage, encoding: Encoding) -> av.VideoFrame:
     source = "rgb48le" if picture.dtype == np.uint16 else "rgb24"
     frame = av.VideoFrame.from_ndarray(picture, format=source)
     if encoding.pixel_format.startswith(("gbr", "rgb", "bgr", "pal8")):
@@ -208,7 +219,9 @@ def _to_frame(picture: npt.NDArray[np.generic], encoding: Encoding) -> av.VideoF
 def _tone(duration_s: float) -> Iterator[av.AudioFrame]:
     """A soft 220 Hz tone of at least `duration_s`."""
     for start in range(0, max(1, round(duration_s * SOUND_RATE)), SOUND_FRAME):
-        phase = np.arange(start, start + SOUND_FRAME, dtype=np.float32) * np.float32(2 * np.pi * 220 / SOUND_RATE)
+        phase = np.arange(start, start + SOUND_FRAME, dtype=np.float32) * np.float32(
+            2 * np.pi * 220 / SOUND_RATE
+        )
         frame = av.AudioFrame.from_ndarray((0.05 * np.sin(phase))[None], format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, start, Fraction(1, SOUND_RATE)
         yield frame

@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from infra.demo.captions import caption
 from infra.demo.encode import Image, encode
-from infra.demo.lettering import place_text, slide, write_text
+from infra.demo.lettering import Lettering, place_text, slide
 from infra.demo.plan import FilmPlan, Piece, Style, draw_plan
 from infra.demo.render import Stage
-from infra.demo.transitions import fade_to, mix
-from infra.demo.truth import Crop, Cut, FilmTruth, ShotTruth, TextBox, shots_between
+from infra.demo.transitions import bordered, fade_to, mix
+from infra.demo.truth import Crop, Cut, FilmTruth, ShotTruth, shots_between
 
 FLASH_WEIGHTS = (0.85, 0.6, 0.3)
 """How white the frames of a flash are."""
@@ -52,7 +51,9 @@ def film_frames(plan: FilmPlan) -> Iterator[Image]:
             if start <= frame < start + piece.num_frames:
                 if number not in shown:
                     shown[number] = _Shown.of(plan, piece)
-                pictures.append((number, shown[number].picture(plan, frame - start, times_s[frame] - times_s[start])))
+                pictures.append(
+                    (number, shown[number].picture(plan, frame - start, times_s[frame] - times_s[start]))
+                )
             else:
                 shown.pop(number, None)
         yield _edge_fade(plan, frame, _join(plan, frame, pictures))
@@ -94,14 +95,14 @@ class _Shown:
     piece: Piece
     stage: Stage | None
     still: Image | None
-    boxes: tuple[TextBox, ...]
+    texts: tuple[Lettering, ...]
 
     @classmethod
     def of(cls, plan: FilmPlan, piece: Piece) -> _Shown:
         if piece.scene is None:
             still, _ = slide(np.random.default_rng(piece.seed), plan.inner_size)
             return cls(piece, None, still, ())
-        return cls(piece, Stage(piece.scene, plan.inner_size), None, _text_boxes(plan, piece))
+        return cls(piece, Stage(piece.scene, plan.inner_size), None, _lettering(plan, piece))
 
     def picture(self, plan: FilmPlan, number: int, time_s: float) -> Image:
         """The frame `number` of the piece with its text, borders and flash."""
@@ -110,19 +111,16 @@ class _Shown:
         else:
             assert self.still is not None
             picture = self.still.copy()
-        for box in self.boxes:
-            write_text(picture, box)
+        for text in self.texts:
+            text.write(picture)
         flash = number - self.piece.flash_frame if self.piece.flash_frame is not None else -1
         if 0 <= flash < len(FLASH_WEIGHTS):
             picture = fade_to(picture, FLASH_WEIGHTS[flash], 255)
-        side, top = plan.border
-        if side or top:
-            picture = cv2.copyMakeBorder(picture, top, top, side, side, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-        return picture
+        return bordered(picture, *plan.border)
 
 
-def _text_boxes(plan: FilmPlan, piece: Piece) -> tuple[TextBox, ...]:
-    """Boxes inside the borders."""
+def _lettering(plan: FilmPlan, piece: Piece) -> tuple[Lettering, ...]:
+    """The texts of a piece, placed inside the borders."""
     rng = np.random.default_rng((piece.seed, 3))
     return tuple(place_text(kind, rng, plan.inner_size) for kind in piece.texts)
 
@@ -168,10 +166,12 @@ def _shot_truth(plan: FilmPlan, piece: Piece, bare: ShotTruth) -> ShotTruth:
     if piece.scene is None:
         _, boxes = slide(np.random.default_rng(piece.seed), plan.inner_size)
     else:
-        boxes = _text_boxes(plan, piece)
+        boxes = tuple(text.box for text in _lettering(plan, piece))
     boxes = tuple(replace(box, x=box.x + side, y=box.y + top) for box in boxes)
     if piece.scene is None:
         return replace(bare, kind="slide", scene_key=f"slide-{piece.seed}", crop=crop, text=boxes)
     scene = piece.scene
     key = f"{scene.seed}-{'-'.join(thing.color + thing.shape for thing in scene.things)}"
-    return replace(bare, scene_key=key, crop=crop, text=boxes, captions=caption(scene), held_out=scene.held_out)
+    return replace(
+        bare, scene_key=key, crop=crop, text=boxes, captions=caption(scene), held_out=scene.held_out
+    )

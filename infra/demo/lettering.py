@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -13,6 +16,7 @@ Rng = np.random.Generator
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT_PX = 21.0
 """Of capitals at scale 1."""
+_DARK, _LIGHT = (12, 12, 12), (246, 246, 240)
 _SUBTITLES = (
     "I did not see it coming",
     "Where are they going?",
@@ -23,10 +27,35 @@ _SUBTITLES = (
 )
 _TITLES = ("CHAPTER ONE", "THE JOURNEY", "LATER THAT DAY", "THE END", "PART II", "SOMEWHERE ELSE")
 _LOGOS = ("RTV", "LIVE", "CH 5", "NEWS", "@mini")
-_SLIDE_LINES = ("Three things to know", "Results of the year", "Thank you for watching", "What comes next?", "Our plan")
+_SLIDE_LINES = (
+    "Three things to know",
+    "Results of the year",
+    "Thank you for watching",
+    "What comes next?",
+    "Our plan",
+)
 
 
-def place_text(kind: str, rng: Rng, size: tuple[int, int]) -> TextBox:
+@dataclass(frozen=True, slots=True)
+class Lettering:
+    """Words at a place of the picture."""
+
+    box: TextBox
+    """Exactly the pixels that it touches."""
+    scale: float
+
+    @classmethod
+    def at(cls, text: str, kind: str, scale: float, corner: tuple[int, int]) -> Lettering:
+        """Words whose box has its upper left corner there."""
+        return cls(TextBox(text, kind, *corner, *_measure(text, scale)[2:]), scale)
+
+    def write(self, picture: Image) -> None:
+        """Write it in white with a dark rim, in place."""
+        left, above, _, _ = _measure(self.box.text, self.scale)
+        _write(picture, self.box.text, self.scale, (self.box.x - left, self.box.y - above))
+
+
+def place_text(kind: str, rng: Rng, size: tuple[int, int]) -> Lettering:
     """Draw words and a place for them.
 
     Args:
@@ -43,65 +72,57 @@ def place_text(kind: str, rng: Rng, size: tuple[int, int]) -> TextBox:
         raise ValueError(f"no text of the kind {kind!r}")
     text = words[int(rng.integers(len(words)))]
     share = {"subtitle": 0.045, "title": 0.085, "logo": 0.04}[kind]
-    box_width, box_height = _extent(text, _fitting(text, share * height, 0.86 * width))
-    x, y = {
-        "subtitle": ((width - box_width) // 2, round(0.92 * height) - box_height),
+    scale = _fitting(text, share * height, 0.86 * width)
+    _, _, box_width, box_height = _measure(text, scale)
+    corner = {
+        "subtitle": ((width - box_width) // 2, round(0.94 * height) - box_height),
         "title": ((width - box_width) // 2, round(rng.uniform(0.3, 0.5) * height)),
         "logo": ((width - box_width - width // 30, width // 30)[int(rng.integers(2))], height // 20),
     }[kind]
-    return TextBox(text, kind, x, y, box_width, box_height)
-
-
-def write_text(picture: Image, box: TextBox) -> None:
-    """Write white text with a dark rim into its box, in place."""
-    scale = _scale_of(box)
-    rim = _rim(scale)
-    x, y = box.x + rim, box.y + box.height - rim - round(0.28 * scale * _FONT_HEIGHT_PX)
-    around = [(dx, dy) for dx in (-rim, 0, rim) for dy in (-rim, 0, rim) if dx or dy]
-    for (dx, dy), color in [*((step, (12, 12, 12)) for step in around), ((0, 0), (246, 246, 240))]:
-        cv2.putText(picture, box.text, (x + dx, y + dy), _FONT, scale, color, _weight(scale), cv2.LINE_AA)
+    return Lettering.at(text, kind, scale, corner)
 
 
 def slide(rng: Rng, size: tuple[int, int]) -> tuple[Image, tuple[TextBox, ...]]:
     """A still slide: a plain ground with two to four lines."""
     width, height = size
-    ground = np.asarray(rng.integers(20, 90, 3) if rng.random() < 0.6 else rng.integers(90, 150, 3), np.float32)
+    ground = np.asarray(
+        rng.integers(20, 90, 3) if rng.random() < 0.6 else rng.integers(90, 150, 3), np.float32
+    )
     ramp = np.linspace(1.15, 0.85, height, dtype=np.float32)[:, None, None]
-    picture = np.ascontiguousarray(np.broadcast_to(np.clip(ground * ramp, 0, 255), (height, width, 3)).astype(np.uint8))
+    plain = np.clip(ground * ramp, 0, 255).astype(np.uint8)
+    picture = np.ascontiguousarray(np.broadcast_to(plain, (height, width, 3)))
     boxes = []
     for line in range(int(rng.integers(2, 5))):
         text = _SLIDE_LINES[int(rng.integers(len(_SLIDE_LINES)))]
-        extent = _extent(text, _fitting(text, (0.07 if line == 0 else 0.05) * height, 0.8 * width))
-        box = TextBox(text, "slide", width // 10, round((0.18 + 0.19 * line) * height), *extent)
-        write_text(picture, box)
-        boxes.append(box)
+        scale = _fitting(text, (0.07 if line == 0 else 0.05) * height, 0.8 * width)
+        lettering = Lettering.at(text, "slide", scale, (width // 10, round((0.18 + 0.19 * line) * height)))
+        lettering.write(picture)
+        boxes.append(lettering.box)
     return picture, tuple(boxes)
 
 
-def _weight(scale: float) -> int:
-    return max(round(1.6 * scale), 1)
+def _write(picture: Image, text: str, scale: float, base: tuple[int, int]) -> None:
+    rim, weight = max(round(1.5 * scale), 1), max(round(1.6 * scale), 1)
+    around = [(dx, dy) for dx in (-rim, 0, rim) for dy in (-rim, 0, rim) if dx or dy]
+    for (dx, dy), color in [*((step, _DARK) for step in around), ((0, 0), _LIGHT)]:
+        cv2.putText(picture, text, (base[0] + dx, base[1] + dy), _FONT, scale, color, weight, cv2.LINE_AA)
 
 
-def _rim(scale: float) -> int:
-    return max(round(1.5 * scale), 1)
+@lru_cache(maxsize=512)
+def _measure(text: str, scale: float) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the pixels that a text touches, from the point where it is put.
+
+    Measured on the drawn text, since what OpenCV reports is not what it draws.
+    """
+    reach = round(60 * scale) + 8
+    sheet = np.full((2 * reach, round(len(text) * 30 * scale) + 2 * reach, 3), 128, np.uint8)
+    _write(sheet, text, scale, (reach, reach))
+    rows, columns = np.nonzero((sheet != 128).any(axis=2))
+    left, top = int(columns.min()), int(rows.min())
+    return left - reach, top - reach, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top
 
 
 def _fitting(text: str, height_px: float, width_px: float) -> float:
     """The scale that gives capitals of a height, or less where the line would be too wide."""
     scale = height_px / _FONT_HEIGHT_PX
-    wide = _extent(text, scale)[0]
-    return scale * min(1.0, width_px / wide)
-
-
-def _extent(text: str, scale: float) -> tuple[int, int]:
-    (wide, _), _ = cv2.getTextSize(text, _FONT, scale, _weight(scale))
-    return wide + 2 * _rim(scale), round(1.28 * scale * _FONT_HEIGHT_PX) + 2 * _rim(scale)
-
-
-def _scale_of(box: TextBox) -> float:
-    """The scale at which a box was measured."""
-    low, high = 0.05, 20.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _extent(box.text, middle)[1] < box.height + 0.5 else (low, middle)
-    return low
+    return scale * min(1.0, width_px / _measure(text, scale)[2])

@@ -43,10 +43,16 @@ def occluders(name: str, rng: np.random.Generator, aspect: float) -> tuple[Flat,
             return ()
         case "post":
             x = float(rng.choice((-1, 1)) * rng.uniform(0.12, 0.32)) * width
-            return (_box(x - 0.05, -6, x + 0.05, 6, _WOOD), _box(x - 0.05, -6, x - 0.02, 6, (96.0, 86.0, 78.0)))
+            return (
+                _box(x - 0.05, -6, x + 0.05, 6, _WOOD),
+                _box(x - 0.05, -6, x - 0.02, 6, (96.0, 86.0, 78.0)),
+            )
         case "fence":
             level = 0.36 * height
-            posts = [_box(x - 0.02, level - 0.16, x + 0.02, 6, _IRON) for x in np.arange(-4, 4, 0.3) + rng.uniform(0, 0.3)]
+            posts = [
+                _box(x - 0.02, level - 0.16, x + 0.02, 6, _IRON)
+                for x in np.arange(-4, 4, 0.3) + rng.uniform(0, 0.3)
+            ]
             rails = [_box(-5, level + dy, 5, level + dy + 0.03, _IRON) for dy in (-0.08, 0.12)]
             return tuple(rails + posts)
         case "branch":
@@ -55,13 +61,18 @@ def occluders(name: str, rng: np.random.Generator, aspect: float) -> tuple[Flat,
 
 
 def _box(x0: float, y0: float, x1: float, y1: float, color: tuple[float, float, float]) -> Flat:
-    return Flat(np.array([(x0, y0, DEPTH), (x1, y0, DEPTH), (x1, y1, DEPTH), (x0, y1, DEPTH)], np.float64), color)
+    return Flat(
+        np.array([(x0, y0, DEPTH), (x1, y0, DEPTH), (x1, y1, DEPTH), (x0, y1, DEPTH)], np.float64), color
+    )
 
 
 def _branch(rng: np.random.Generator, width: float, height: float) -> tuple[Flat, ...]:
     """A branch with leaves that comes in from an upper corner."""
     side = float(rng.choice((-1, 1)))
-    start, end = np.array([side * 0.75 * width, -0.62 * height]), np.array([side * 0.12 * width, -0.32 * height])
+    start, end = (
+        np.array([side * 0.75 * width, -0.62 * height]),
+        np.array([side * 0.12 * width, -0.32 * height]),
+    )
     along = (end - start) / np.linalg.norm(end - start)
     across = np.array([-along[1], along[0]])
     stem = [start + 0.04 * across, end, start - 0.04 * across]

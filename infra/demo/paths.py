@@ -39,7 +39,9 @@ def rest(point: Point) -> Path3:
     return Path3((0.0,), (point,))
 
 
-def straight(middle: Point, direction: tuple[float, float], speed: float, reach: float, duration_s: float) -> Path3:
+def straight(
+    middle: Point, direction: tuple[float, float], speed: float, reach: float, duration_s: float
+) -> Path3:
     """Cross `middle` at a steady speed, at most `reach` in all, in the midst of the shot.
 
     Args:
@@ -52,7 +54,8 @@ def straight(middle: Point, direction: tuple[float, float], speed: float, reach:
     length = min(speed * duration_s, reach)
     wait = (duration_s - length / speed) / 2
     ends = [
-        (middle[0] + s * direction[0] * length, middle[1] + s * direction[1] * length, middle[2]) for s in (-0.5, 0.5)
+        (middle[0] + s * direction[0] * length, middle[1] + s * direction[1] * length, middle[2])
+        for s in (-0.5, 0.5)
     ]
     return Path3((wait, wait + length / speed), (ends[0], ends[1]))
 
@@ -114,7 +117,8 @@ def collide(
     slide_s = np.linspace(0, max(duration_s - hit_s, 0.2), 24)
     gone = 0.9 * speed * 0.9 * (1 - np.exp(-slide_s / 0.9))
     two = Path3(
-        tuple(float(hit_s + t) for t in slide_s), tuple((second[0] + side * float(g), second[1], second[2]) for g in gone)
+        tuple(float(hit_s + t) for t in slide_s),
+        tuple((second[0] + side * float(g), second[1], second[2]) for g in gone),
     )
     return one, two
 
@@ -125,4 +129,6 @@ def paint(middle: Point, width: float, height: float, turns: float, duration_s: 
     times = duration_s * (0.1 + 0.8 * share)
     xs = middle[0] + width * (share - 0.5)
     ys = middle[1] + 0.5 * height * np.sin(2 * math.pi * turns * share)
-    return Path3(tuple(map(float, times)), tuple((float(x), float(y), middle[2]) for x, y in zip(xs, ys, strict=True)))
+    return Path3(
+        tuple(map(float, times)), tuple((float(x), float(y), middle[2]) for x, y in zip(xs, ys, strict=True))
+    )

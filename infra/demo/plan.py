@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
 
 from infra.demo.camera import Pose
+from infra.demo.draw import Wishes, draw_scene
 from infra.demo.encode import Encoding
-from infra.demo.scene import Scene, Wishes, draw_scene
+from infra.demo.scene import Scene
 from infra.demo.tiny import VFR_TIME_BASE, vfr_ticks
 from infra.demo.transitions import FADE_COLORS, WIPES
 from infra.demo.vocabulary import CAMERAS
@@ -188,7 +188,11 @@ def _draw_piece(rng: Rng, style: Style, aspect: float, duration_s: float, before
             wishes = _hard_wishes(rng, style.split)
         scene = draw_scene(rng, duration_s, aspect, wishes)
     texts = tuple(kind for kind in ("subtitle", "title", "logo") if rng.random() < style.text_share / 2)
-    flash = int(rng.integers(num_frames // 3, 2 * num_frames // 3 + 1)) if style.hard and rng.random() < 0.25 else None
+    flash = (
+        int(rng.integers(num_frames // 3, 2 * num_frames // 3 + 1))
+        if style.hard and rng.random() < 0.25
+        else None
+    )
     return Piece(num_frames=num_frames, scene=scene, seed=seed, texts=texts, flash_frame=flash)
 
 
@@ -204,11 +208,9 @@ def _hard_wishes(rng: Rng, split: str) -> Wishes:
 
 
 def _alike(rng: Rng, scene: Scene, duration_s: float, style: Style) -> Scene:
-    """A scene that looks like its neighbour: the same set from another angle, or other objects in the same set."""
+    """A scene that looks like its neighbour: the same set from another angle, or other objects."""
+    base = _angle(rng) if scene.camera.base == Pose() else Pose()
     if rng.random() < 0.5:
-        side = float(rng.choice((-1, 1)))
-        base = Pose(x=side * float(rng.uniform(0.8, 1.6)), yaw=-side * float(rng.uniform(0.14, 0.24)), zoom=float(rng.uniform(1.25, 1.6)))
-        base = base if scene.camera.base == Pose() else Pose()
         return replace(scene, duration_s=duration_s, camera=replace(scene.camera, name="static", base=base))
     wishes = Wishes(
         camera="handheld" if rng.random() < 0.4 else "",
@@ -218,7 +220,18 @@ def _alike(rng: Rng, scene: Scene, duration_s: float, style: Style) -> Scene:
         split=style.split,
     )
     other = draw_scene(rng, duration_s, scene.aspect, wishes)
-    return replace(other, floor=scene.floor, light_side=scene.light_side, seed=scene.seed)
+    camera = replace(other.camera, base=base)
+    return replace(other, floor=scene.floor, light_side=scene.light_side, seed=scene.seed, camera=camera)
+
+
+def _angle(rng: Rng) -> Pose:
+    """Another place from which the middle of the set is seen."""
+    side = float(rng.choice((-1, 1)))
+    return Pose(
+        x=side * float(rng.uniform(0.8, 1.6)),
+        yaw=-side * float(rng.uniform(0.12, 0.22)),
+        zoom=float(rng.uniform(1.2, 1.5)),
+    )
 
 
 def _long_enough(pieces: list[Piece], joins: list[Join]) -> list[Piece]:

@@ -1,10 +1,11 @@
-"""Pictures of a scene: textured wall and floor, prisms, shadows, strokes and occluders under a pinhole camera."""
+"""Pictures of a scene: wall and floor, prisms, shadows, strokes and occluders under a pinhole camera."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -12,12 +13,12 @@ import numpy.typing as npt
 
 from infra.demo.camera import FOCAL, Matrix
 from infra.demo.encode import Image
-from infra.demo.occluders import Flat, occluders
+from infra.demo.occluders import occluders
 from infra.demo.paths import FLOOR_Y
 from infra.demo.scene import WALL_Z, Scene, Thing
 from infra.demo.shapes import outline
 from infra.demo.textures import Paint, surface
-from infra.demo.vocabulary import BRIGHTNESS, COLORS
+from infra.demo.vocabulary import BRIGHTNESS, COLORS, LIGHT_CHANGES
 
 Points = npt.NDArray[np.float64]
 Color = tuple[float, float, float]
@@ -26,6 +27,7 @@ SHIFT = 4
 """Binary digits after the point in the coordinates of polygons."""
 THICKNESS = 0.22
 """Depth of an object over its height."""
+DAY = (1.0, 1.0, 1.0)
 NIGHT = (0.60, 0.64, 0.84)
 """Gain on red, green and blue at night."""
 NEAR = 0.15
@@ -61,12 +63,14 @@ class Stage:
         self.scene = scene
         self.size = size
         rng = np.random.default_rng(scene.seed)
-        self._gain = np.float32(BRIGHTNESS[scene.brightness]) * np.float32(NIGHT if scene.time == "night" else (1, 1, 1))
+        self._gain = np.array(NIGHT if scene.time == "night" else DAY, np.float32) * np.float32(
+            BRIGHTNESS[scene.brightness]
+        )
         self._wall = self._paint_wall(rng)
         self._floor = self._paint_floor(rng)
         self._occluders = occluders(scene.occluder, rng, scene.aspect)
         self._grain = _grain(rng, size, 5.0 if scene.brightness == "dark" else 1.5)
-        self._skirting = tuple(float(v) for v in (0.62 * self._floor[0][:1].reshape(-1, 3).mean(axis=0)))
+        self._skirting = _mean_color(self._floor[0][:1], 0.62)
 
     def picture(self, time_s: float, index: int = 0) -> Image:
         """The picture at a time.
@@ -86,7 +90,7 @@ class Stage:
             self._prism(canvas, camera, thing, place)
         for flat in self._occluders:
             _fill(canvas, _project(camera, flat.points), self._lit(flat.color))
-        return self._grained(canvas, index)
+        return self._grained(self._changed_light(canvas, time_s), index)
 
     def _lit(self, color: Sequence[float], shade: float = 1.0) -> Color:
         red, green, blue = np.clip(np.asarray(color) * self._gain * shade, 0, 255)
@@ -127,7 +131,9 @@ class Stage:
         along = min(across, focal * FLOOR_Y / (near + 1.0) ** 2 * 1.6)
         paint = surface(self.scene.floor, rng, x1 - x0, WALL_Z - near, across)
         rows = max(round((WALL_Z - near) * along), 8)
-        paint = np.asarray(cv2.resize(paint, (paint.shape[1], rows), interpolation=cv2.INTER_AREA), np.float32)
+        paint = np.asarray(
+            cv2.resize(paint, (paint.shape[1], rows), interpolation=cv2.INTER_AREA), np.float32
+        )
         paint = _soften_far(paint, along / (focal * FLOOR_Y / WALL_Z**2), across / (focal / WALL_Z))
         step = (WALL_Z - near) / rows
         return self._light(paint), _plane((x0, FLOOR_Y, WALL_Z), (1 / across, 0, 0), (0, 0, -step))
@@ -163,9 +169,14 @@ class Stage:
             overlap = bottom - top
             canvas[top:bottom][is_floor] = below[:overlap][is_floor]
             canvas[bottom:] = below[overlap:]
-        corners = np.array([(-8.0, ends[0] - 8 * (ends[1] - ends[0]) / width), (width + 7.0, ends[1] + 8 * (ends[1] - ends[0]) / width)])
+        corners = np.array(
+            [
+                (-8.0, ends[0] - 8 * (ends[1] - ends[0]) / width),
+                (width + 7.0, ends[1] + 8 * (ends[1] - ends[0]) / width),
+            ]
+        )
         half = 0.002 * math.sqrt(width * height) + 0.6
-        band = np.concatenate([corners - (0, half), corners[::-1] + (0, half)])
+        band = np.concatenate([corners - (0, half), corners[::-1] + np.array((0, half))])
         _fill(canvas, band, self._skirting)
         return canvas
 
@@ -176,7 +187,12 @@ class Stage:
         dx = -_SIDES[self.scene.light_side][0] * 0.3 * lift
         radius = thing.height * (0.45 + 0.1 * lift)
         ring = np.stack(
-            [place[0] + dx + radius * np.cos(angle), np.full(24, FLOOR_Y), place[2] + 0.1 + 0.5 * radius * np.sin(angle)], axis=1
+            [
+                place[0] + dx + radius * np.cos(angle),
+                np.full(24, FLOOR_Y),
+                place[2] + 0.1 + 0.5 * radius * np.sin(angle),
+            ],
+            axis=1,
         )
         ring[:, 2] = np.minimum(ring[:, 2], WALL_Z)
         spot = _project(camera, ring)
@@ -189,10 +205,10 @@ class Stage:
         points = brush.path.until(time_s)
         if len(points) < 2:
             return
-        points = points + (0, 0, THICKNESS * brush.height)
+        points = points + np.array((0, 0, THICKNESS * brush.height))
         half = 0.2 * brush.height
         color = self._lit(COLORS[brush.color], 0.82)
-        for start, end in zip(points[:-1], points[1:], strict=True):
+        for start, end in pairwise(points):
             along = (end - start) / max(float(np.linalg.norm(end - start)), 1e-9)
             across = half * np.array([-along[1], along[0], 0])
             a, b = start - along * half * 0.5, end + along * half * 0.5
@@ -203,7 +219,7 @@ class Stage:
         shape = outline(thing.shape) * thing.height
         zeros = np.zeros((len(shape), 1))
         front = np.concatenate([shape, zeros], axis=1) + place
-        back = front + (0, 0, THICKNESS * thing.height)
+        back = front + np.array((0, 0, THICKNESS * thing.height))
         color = COLORS[thing.color]
         near, far = _project(camera, front), _project(camera, back)
         if near is None or far is None:
@@ -221,12 +237,23 @@ class Stage:
         if inner is not None:
             _fill(canvas, inner, self._lit(color, 1.04))
 
+    def _changed_light(self, canvas: Image, time_s: float) -> Image:
+        """The picture as the light has become by then."""
+        if self.scene.light_change == "steady":
+            return canvas
+        start, end = LIGHT_CHANGES[self.scene.light_change]
+        share = min(max(3 * time_s / self.scene.duration_s - 1, 0.0), 1.0)
+        return np.asarray(cv2.convertScaleAbs(canvas, alpha=start + (end - start) * share), np.uint8)
+
     def _grained(self, canvas: Image, index: int) -> Image:
         """The picture with the sensor's noise."""
         rng = np.random.default_rng((self.scene.seed, index))
         width, height = self.size
         for grain, add in ((self._grain[0], cv2.add), (self._grain[1], cv2.subtract)):
-            y, x = int(rng.integers(grain.shape[0] - height + 1)), int(rng.integers(grain.shape[1] - width + 1))
+            y, x = (
+                int(rng.integers(grain.shape[0] - height + 1)),
+                int(rng.integers(grain.shape[1] - width + 1)),
+            )
             add(canvas, grain[y : y + height, x : x + width], dst=canvas)
         return canvas
 
@@ -234,8 +261,15 @@ class Stage:
 def _grain(rng: np.random.Generator, size: tuple[int, int], deviation: float) -> tuple[Image, Image]:
     """Two sheets of noise, larger than the picture: one to add and one to take away."""
     shape = (size[1] + 32, size[0] + 32, 3)
-    sheets = [np.abs(rng.standard_normal(shape, dtype=np.float32)) * np.float32(0.8 * deviation) for _ in range(2)]
+    sheets = [
+        np.abs(rng.standard_normal(shape, dtype=np.float32)) * np.float32(0.8 * deviation) for _ in range(2)
+    ]
     return np.asarray(np.round(sheets[0]), np.uint8), np.asarray(np.round(sheets[1]), np.uint8)
+
+
+def _mean_color(picture: Image, gain: float) -> Color:
+    red, green, blue = gain * picture.reshape(-1, 3).mean(axis=0)
+    return float(red), float(green), float(blue)
 
 
 def _plane(origin: Sequence[float], across: Sequence[float], down: Sequence[float]) -> Matrix:
@@ -248,13 +282,18 @@ def _warp(texture: Image, homography: Matrix, size: tuple[int, int], first_row: 
     """The rows of the picture from `first_row` on, filled from a texture."""
     shift = np.array([[1, 0, 0], [0, 1, -first_row], [0, 0, 1]])
     return np.asarray(
-        cv2.warpPerspective(texture, shift @ homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+        cv2.warpPerspective(
+            texture, shift @ homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        ),
+        np.uint8,
     )
 
 
 def _soften_far(paint: Paint, shrink_rows: float, shrink_columns: float) -> Paint:
     """Blur the far rows by as much as the picture will shrink them, so that they do not flicker."""
-    soft = cv2.GaussianBlur(paint, (0, 0), sigmaX=max(0.6 * shrink_columns, 0.3), sigmaY=max(0.6 * shrink_rows, 0.3))
+    soft = cv2.GaussianBlur(
+        paint, (0, 0), sigmaX=max(0.6 * shrink_columns, 0.3), sigmaY=max(0.6 * shrink_rows, 0.3)
+    )
     weight = np.linspace(1, 0, len(paint), dtype=np.float32)[:, None, None] ** 0.5
     return np.asarray(soft * weight + paint * (1 - weight), np.float32)
 

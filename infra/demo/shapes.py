@@ -23,7 +23,7 @@ def outline(shape: str) -> Outline:
         raise ValueError(f"no shape {shape!r}; there are {sorted(_MAKERS)}")
     points = np.asarray(_MAKERS[shape](), np.float64)
     low, high = points.min(axis=0), points.max(axis=0)
-    points = (points - (low + high) / 2) / (high - low).max()
+    points = np.asarray((points - (low + high) / 2) / (high - low).max())
     points.setflags(write=False)
     return points
 
@@ -58,11 +58,28 @@ def _crescent() -> Outline:
 
 def _cross() -> Outline:
     a, b = 0.5, 0.17
-    return np.array([(-b, -a), (b, -a), (b, -b), (a, -b), (a, b), (b, b), (b, a), (-b, a), (-b, b), (-a, b), (-a, -b), (-b, -b)])
+    return np.array(
+        [
+            (-b, -a),
+            (b, -a),
+            (b, -b),
+            (a, -b),
+            (a, b),
+            (b, b),
+            (b, a),
+            (-b, a),
+            (-b, b),
+            (-a, b),
+            (-a, -b),
+            (-b, -b),
+        ]
+    )
 
 
 def _arrow() -> Outline:
-    return np.array([(-0.5, -0.15), (0.05, -0.15), (0.05, -0.4), (0.5, 0.0), (0.05, 0.4), (0.05, 0.15), (-0.5, 0.15)])
+    return np.array(
+        [(-0.5, -0.15), (0.05, -0.15), (0.05, -0.4), (0.5, 0.0), (0.05, 0.4), (0.05, 0.15), (-0.5, 0.15)]
+    )
 
 
 _MAKERS = {

@@ -45,6 +45,10 @@ def surface(name: str, rng: Rng, width_units: float, height_units: float, px_per
     return np.asarray(np.clip(_PAINTERS[name](rng, shape, px_per_unit), 0, 255), np.float32)
 
 
+def _rgb(red: float, green: float, blue: float) -> npt.NDArray[np.float32]:
+    return np.array((red, green, blue), np.float32)
+
+
 def _tint(rng: Rng, base: tuple[int, int, int], spread: float = 14) -> npt.NDArray[np.float32]:
     return np.asarray(np.array(base) + rng.normal(0, spread) + rng.normal(0, spread / 2, 3), np.float32)
 
@@ -74,12 +78,12 @@ def _bricks(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     value = _cells(rng, row, column, 9) + 5 * noise(rng, shape, 0.15 * unit)
     mortar = np.maximum(_line(row, 0.09), _line(column, 0.04))[..., None]
     brick = _tint(rng, (148, 104, 88)) + value[..., None]
-    return brick * (1 - mortar) + _tint(rng, (176, 168, 158), 6) * mortar
+    return np.asarray(brick * (1 - mortar) + _tint(rng, (176, 168, 158), 6) * mortar, np.float32)
 
 
 def _plaster(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     base = _tint(rng, ((176, 170, 158), (150, 164, 166), (172, 156, 160))[rng.integers(3)])
-    return base + (11 * noise(rng, shape, 1.4 * unit, 4))[..., None]
+    return np.asarray(base + (11 * noise(rng, shape, 1.4 * unit, 4))[..., None], np.float32)
 
 
 def _boards(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
@@ -88,7 +92,9 @@ def _boards(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     grain = cv2.resize(noise(rng, (max(shape[0] // 12, 8), shape[1]), 0.12 * unit), shape[::-1])
     value = _cells(rng, y * 0, column, 10) + 8 * grain
     gap = _line(column, 0.035)[..., None]
-    return (_tint(rng, (146, 118, 88)) + value[..., None] * np.float32((1, 0.9, 0.75))) * (1 - 0.6 * gap)
+    return np.asarray(
+        (_tint(rng, (146, 118, 88)) + value[..., None] * _rgb(1, 0.9, 0.75)) * (1 - 0.6 * gap), np.float32
+    )
 
 
 def _checkers(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
@@ -97,20 +103,27 @@ def _checkers(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     odd = ((np.floor(y / cell) + np.floor(x / cell)) % 2)[..., None]
     odd = cv2.GaussianBlur(odd.astype(np.float32), (0, 0), 0.8)[..., None]
     light, dark = _tint(rng, (178, 178, 172)), _tint(rng, (116, 122, 130))
-    return light * odd + dark * (1 - odd) + (4 * noise(rng, shape, unit))[..., None]
+    return np.asarray(light * odd + dark * (1 - odd) + (4 * noise(rng, shape, unit))[..., None], np.float32)
 
 
 def _stripes(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     _, x = _rows(shape, unit)
     wave = np.clip(4 * np.sin(x * np.float32(2 * np.pi / rng.uniform(0.7, 1.4))), -1, 1)[..., None]
-    return _tint(rng, (160, 158, 150)) + wave * rng.normal(0, 16, 3).astype(np.float32) + (4 * noise(rng, shape, unit))[..., None]
+    return np.asarray(
+        (
+            _tint(rng, (160, 158, 150))
+            + wave * rng.normal(0, 16, 3).astype(np.float32)
+            + (4 * noise(rng, shape, unit))[..., None]
+        ),
+        np.float32,
+    )
 
 
 def _sky(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     height = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None, None]
     blue = _tint(rng, (112, 150, 190), 8) * (1 - height) + _tint(rng, (186, 200, 210), 6) * height
     cloud = np.clip(noise(rng, shape, 2.6 * unit, 5) * 0.6, 0, 1)[..., None]
-    return blue * (1 - cloud) + np.float32((228, 228, 226)) * cloud
+    return np.asarray(blue * (1 - cloud) + _rgb(228, 228, 226) * cloud, np.float32)
 
 
 def _hills(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
@@ -120,19 +133,19 @@ def _hills(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
         ridge = level + 0.05 * noise(rng, (1, shape[1]), 2.2 * unit, 4)
         inside = np.clip((y - ridge) * shape[0] / 2, 0, 1)[..., None]
         grain = (5 * noise(rng, shape, 0.4 * unit))[..., None]
-        paint = paint * (1 - inside) + (_tint(rng, color, 6) + grain) * inside
-    return paint
+        paint = np.asarray(paint * (1 - inside) + (_tint(rng, color, 6) + grain) * inside, np.float32)
+    return np.asarray(paint, np.float32)
 
 
 def _night(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     height = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None, None]
-    paint = np.float32((26, 30, 58)) * (1 - height) + np.float32((62, 60, 88)) * height
+    paint: Paint = _rgb(26, 30, 58) * (1 - height) + _rgb(62, 60, 88) * height
     paint = paint + (4 * noise(rng, shape, 2 * unit))[..., None]
     num_stars = int(shape[0] * shape[1] / unit**2 * 3)
     ys, xs = rng.integers(0, shape[0], num_stars), rng.integers(0, shape[1], num_stars)
     stars = np.zeros(shape, np.float32)
     stars[ys, xs] = rng.uniform(300, 1200, num_stars)
-    return paint + cv2.GaussianBlur(stars, (0, 0), max(0.025 * unit, 0.8))[..., None]
+    return np.asarray(paint + cv2.GaussianBlur(stars, (0, 0), max(0.025 * unit, 0.8))[..., None], np.float32)
 
 
 def _tiles(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
@@ -140,26 +153,35 @@ def _tiles(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     cell = np.float32(rng.uniform(0.9, 1.3))
     joint = np.maximum(_line(y / cell, 0.035), _line(x / cell, 0.03))[..., None]
     tile = _tint(rng, (158, 156, 150)) + _cells(rng, y / cell, x / cell, 9)[..., None]
-    return tile * (1 - 0.45 * joint)
+    return np.asarray(tile * (1 - 0.45 * joint), np.float32)
 
 
 def _planks(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
-    return _boards(rng, shape, unit) * np.float32(0.88)
+    return np.asarray(_boards(rng, shape, unit) * np.float32(0.88), np.float32)
 
 
 def _sand(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
-    return _tint(rng, (180, 164, 130), 8) + (9 * noise(rng, shape, 0.9 * unit, 4))[..., None]
+    return np.asarray(
+        _tint(rng, (180, 164, 130), 8) + (9 * noise(rng, shape, 0.9 * unit, 4))[..., None], np.float32
+    )
 
 
 def _grass(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     value = 10 * noise(rng, shape, 0.8 * unit, 4)
-    return _tint(rng, (98, 122, 80), 8) + value[..., None] * np.float32((0.8, 1, 0.6))
+    return np.asarray(_tint(rng, (98, 122, 80), 8) + value[..., None] * _rgb(0.8, 1, 0.6), np.float32)
 
 
 def _carpet(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
     y, x = _rows(shape, unit)
     wave = (np.sin(y * 5) * np.sin(x * 5))[..., None] * 8
-    return _tint(rng, ((124, 104, 108), (104, 112, 128), (122, 118, 100))[rng.integers(3)]) + wave + (5 * noise(rng, shape, 0.3 * unit))[..., None]
+    return np.asarray(
+        (
+            _tint(rng, ((124, 104, 108), (104, 112, 128), (122, 118, 100))[rng.integers(3)])
+            + wave
+            + (5 * noise(rng, shape, 0.3 * unit))[..., None]
+        ),
+        np.float32,
+    )
 
 
 _PAINTERS: Mapping[str, Callable[[Rng, tuple[int, int], float], Paint]] = {

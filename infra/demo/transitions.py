@@ -46,6 +46,15 @@ def mix(old: Image, new: Image, progress: float, kind: str, detail: str = "") ->
     raise ValueError(f"no mixture of the kind {kind!r}")
 
 
+def bordered(picture: Image, side: int, top: int) -> Image:
+    """A picture with `side` black columns at each side, `top` black rows above and as many below."""
+    if not side and not top:
+        return picture
+    return np.asarray(
+        cv2.copyMakeBorder(picture, top, top, side, side, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8
+    )
+
+
 def fade_to(picture: Image, weight: float, level: int) -> Image:
     """A picture mixed with plain grey: all picture at a weight of 0, all grey at 1."""
     return np.asarray(cv2.convertScaleAbs(picture, alpha=1 - weight, beta=weight * level), np.uint8)

@@ -61,12 +61,27 @@ CAMERAS = (
 
 RELATIONS = ("left of", "right of", "above", "below", "in front of", "behind")
 
-BACKGROUNDS = ("brick wall", "plaster wall", "wooden boards", "checkered wall", "striped wallpaper", "cloudy sky", "hills", "night sky")
+BACKGROUNDS = (
+    "brick wall",
+    "plaster wall",
+    "wooden boards",
+    "checkered wall",
+    "striped wallpaper",
+    "cloudy sky",
+    "hills",
+    "night sky",
+)
 FLOORS = ("tiled floor", "wooden floor", "sand", "grass", "carpet")
 
 LIGHT_SIDES = ("left", "right", "above", "front")
-BRIGHTNESS: Mapping[str, float] = {"dark": 0.28, "dim": 0.55, "normal": 0.85, "bright": 1.1}
+BRIGHTNESS: Mapping[str, float] = {"dark": 0.28, "dim": 0.62, "normal": 0.85, "bright": 1.1}
 """Gain on all colours."""
+LIGHT_CHANGES: Mapping[str, tuple[float, float]] = {
+    "steady": (1.0, 1.0),
+    "dims": (1.0, 0.45),
+    "brightens": (0.5, 1.0),
+}
+"""Gain at the start and at the end of a shot; it changes in the middle third."""
 TIMES = ("day", "night")
 
 EVENTS = ("none", "collision", "bounce", "fall", "brush")
@@ -86,4 +101,4 @@ def is_held_out(shape: str, color: str, motion: str) -> bool:
         motion: A key of `DIRECTIONS`, or `still`, `falling`, `bouncing`, `painting`, `colliding`.
     """
     key = f"{shape}|{color}|{motion}".encode()
-    return hashlib.sha256(key).digest()[0] * 256 + hashlib.sha256(key).digest()[1] < 65536 / HELD_OUT_SHARE
+    return int.from_bytes(hashlib.sha256(key).digest()[:8]) % HELD_OUT_SHARE == 0

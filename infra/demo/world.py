@@ -12,20 +12,27 @@ import cv2
 import numpy as np
 
 from infra.demo.captions import caption
+from infra.demo.draw import Wishes, draw_scene
 from infra.demo.encode import Encoding, Image, decode, encode
 from infra.demo.film import make_film
 from infra.demo.plan import Style
 from infra.demo.render import render_shot
-from infra.demo.scene import Wishes, draw_scene
+from infra.demo.transitions import bordered
 from infra.demo.truth import Crop, Cut, FilmTruth, ShotTruth, TextBox, WorldTruth
 
 TRUTH_FILE = "truth.json"
 FOOTAGE_FOLDER = "footage"
 
 FORMATS: Mapping[str, tuple[str, Style]] = {
-    "plain": ("mp4", Style(size=(480, 270), rate=Fraction(25), edge_fades=True, encoding=Encoding(audio=True))),
+    "plain": (
+        "mp4",
+        Style(size=(480, 270), rate=Fraction(25), edge_fades=True, encoding=Encoding(audio=True)),
+    ),
     "hevc": ("mkv", Style(size=(426, 240), rate=Fraction(24), encoding=Encoding(codec="libx265"))),
-    "portrait": ("mp4", Style(size=(240, 426), rate=Fraction(30), vfr=True, encoding=Encoding(rotation_deg=90))),
+    "portrait": (
+        "mp4",
+        Style(size=(240, 426), rate=Fraction(30), vfr=True, encoding=Encoding(rotation_deg=90)),
+    ),
     "wide": (
         "mp4",
         Style(
@@ -35,9 +42,15 @@ FORMATS: Mapping[str, tuple[str, Style]] = {
             encoding=Encoding(codec="libx265", pixel_format="yuv420p10le"),
         ),
     ),
-    "hard": ("mp4", Style(size=(448, 252), rate=Fraction(30), hard=True, duration_s=20.0, gradual_share=0.45)),
+    "hard": (
+        "mp4",
+        Style(size=(448, 252), rate=Fraction(30), hard=True, duration_s=20.0, gradual_share=0.45),
+    ),
     "square": ("mp4", Style(size=(320, 320), rate=Fraction(12), encoding=Encoding(codec="mpeg4"))),
-    "web": ("webm", Style(size=(384, 216), rate=Fraction(30), text_share=0.9, encoding=Encoding(codec="libvpx-vp9"))),
+    "web": (
+        "webm",
+        Style(size=(384, 216), rate=Fraction(30), text_share=0.9, encoding=Encoding(codec="libvpx-vp9")),
+    ),
     "old": ("mkv", Style(size=(480, 270), rate=Fraction(30000, 1001), border="pillarbox", gradual_share=0.7)),
     "smooth": ("mp4", Style(size=(384, 216), rate=Fraction(60), duration_s=10.0, hard=True)),
     "slow motion": ("mp4", Style(size=(320, 180), rate=Fraction(120), duration_s=5.0)),
@@ -87,7 +100,7 @@ def make_world(
         style = replace(style, duration_s=style.duration_s * scale, split=split)
         films.append(make_film(seed * 1000 + number, footage / name, style))
     originals = [film for film in films if not film.is_vfr and not film.rotation_deg]
-    for number in range(min(num_copies, len(originals))):
+    for number in range(num_copies if originals else 0):
         how = COPIES[number % len(COPIES)]
         original = originals[number % len(originals)]
         name = f"copy_{number:02}_{how}{'.mp4' if how != 'exact' else Path(original.video).suffix}"
@@ -112,7 +125,9 @@ def make_still(
     """
     rng = np.random.default_rng(seed)
     size = size or ((512, 384), (640, 360), (384, 512))[int(rng.integers(3))]
-    scene = draw_scene(rng, 1.0, size[0] / size[1], Wishes(camera="static", motion="still", event="none", split=split))
+    scene = draw_scene(
+        rng, 1.0, size[0] / size[1], Wishes(camera="static", motion="still", event="none", split=split)
+    )
     picture = next(render_shot(scene, size, [0.0]))
     path = Path(path)
     if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
@@ -173,8 +188,7 @@ class _Change:
         if self.mirrored:
             return np.ascontiguousarray(picture[:, ::-1])
         if self.crop is not None:
-            bar = self.crop.y
-            return np.asarray(cv2.copyMakeBorder(picture, bar, bar, 0, 0, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8)
+            return bordered(picture, 0, self.crop.y)
         if self.size != (picture.shape[1], picture.shape[0]):
             return np.asarray(cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA), np.uint8)
         return picture

@@ -1,4 +1,4 @@
-"""Looking at a dataset: SQL over its tables, the funnel, one clip's story, the report page."""
+"""Looking at a dataset: SQL over its tables, the funnel, one clip's story, the report page (`report.py`)."""
 
 from __future__ import annotations
 

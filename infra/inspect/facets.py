@@ -70,7 +70,7 @@ _FACETS = (
     ("pixel format", "videos", "videos", "pixel_format"),
     ("container", "videos", "videos", "container"),
     ("frames a second", "videos", "videos", "rate"),
-    ("turned", "videos", "videos", "rotation_deg || '° clockwise'"),
+    ("turned", "videos", "videos", "if(rotation_deg = 0, 'upright', rotation_deg || '° clockwise')"),
     ("transfer", "videos", "videos", "color_transfer"),
     ("field order", "videos", "videos", "field_order"),
     ("damage", "videos", "videos", "damage"),
@@ -90,7 +90,8 @@ _SOURCES = {
             WHEN width / height BETWEEN 1.84 AND 1.91 THEN '1.85:1'
             WHEN width / height BETWEEN 2.3 AND 2.42 THEN '2.35:1'
             WHEN width > height THEN 'another landscape' ELSE 'another portrait' END AS aspect,
-        CASE WHEN is_vfr THEN 'variable' ELSE format('{:g}', round(frame_rate_num / frame_rate_den, 2)) END AS rate,
+        CASE WHEN is_vfr THEN 'variable'
+            ELSE format('{:g}', round(frame_rate_num / frame_rate_den, 2)) END AS rate,
         CASE WHEN num_bad_packets > 0 THEN 'bad packets'
             WHEN num_repaired_pts > 0 THEN 'repaired times'
             WHEN num_bad_packets = 0 THEN 'none' END AS damage

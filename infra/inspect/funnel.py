@@ -17,7 +17,7 @@ SELECT outcome, coalesce(error_kind, ''), count(*) FROM files GROUP BY ALL ORDER
 _SOURCES = """
 WITH ok AS (
     SELECT video_id, count(*) AS num_files,
-        any_value(TRY_CAST(probe ->> '$.duration_s' AS DOUBLE)) AS claimed_s
+        any_value(CASE WHEN json_valid(probe) THEN (probe ->> '$.duration_s')::DOUBLE END) AS claimed_s
     FROM files WHERE outcome = 'ok' AND video_id IS NOT NULL GROUP BY video_id
 ), scans AS (
     SELECT input_id, any_value(outcome) AS outcome, any_value(error_kind) AS error_kind

@@ -15,8 +15,8 @@ from infra.inspect.text import count, number
 _BINS = 48
 _WIDTH, _HEIGHT, _TOP, _BOTTOM = 400, 140, 18, 22
 """Units of the drawing; it is scaled to its place on the page."""
-_ZERO_BAR = 30
-"""Units kept on the left of a logarithmic axis for the values that are exactly 0."""
+_ZERO_PLACE, _ZERO_BAR = 40, 18
+"""Units kept on the left of a logarithmic axis for values of exactly 0, and the width of their bar."""
 _MAX_BAR = 60.0
 _SKEW = 4.0
 """Values are skewed whose right half (median to 99 %) is N times as long as the left (1 % to median)."""
@@ -174,7 +174,7 @@ def _bars(shown: Distribution, unit: str) -> Iterable[str]:
         for k, value in enumerate(shown.counts)
     ]
     if shown.num_zeros:
-        bars.append((0, _ZERO_BAR - 12, shown.num_zeros, "exactly 0"))
+        bars.append((0, _ZERO_BAR, shown.num_zeros, "exactly 0"))
     for x, width, value, where in bars:
         if value:
             part = math.log1p(value) / math.log1p(tallest) if is_log else value / tallest
@@ -189,7 +189,7 @@ def _bars(shown: Distribution, unit: str) -> Iterable[str]:
 def _ticks(shown: Distribution) -> Iterable[str]:
     base, text = _HEIGHT - _BOTTOM, f'<text class="tick" y="{_HEIGHT - 6}"'
     if shown.num_zeros:
-        yield f'{text} x="{(_ZERO_BAR - 12) / 2}" text-anchor="middle">0</text>'
+        yield f'{text} x="{_ZERO_BAR / 2}" text-anchor="middle">0</text>'
     values = _powers(shown.edges) if shown.is_log else _steps(shown)
     for value in values:
         x = _x(shown, value)
@@ -208,7 +208,7 @@ def _median(shown: Distribution) -> Iterable[str]:
 
 
 def _left(shown: Distribution) -> float:
-    return _ZERO_BAR if shown.num_zeros else 0.0
+    return _ZERO_PLACE if shown.num_zeros else 0.0
 
 
 def _x(shown: Distribution, value: float) -> float:
@@ -216,12 +216,10 @@ def _x(shown: Distribution, value: float) -> float:
     low, high, left = shown.edges[0], shown.edges[-1], _left(shown)
     if shown.is_log:
         if value <= 0:
-            return (_ZERO_BAR - 12) / 2
+            return _ZERO_BAR / 2
         part = math.log(max(value, low) / low) / math.log(high / low)
     else:
         part = 0.5 if high == low else (value / 2 - low / 2) / (high / 2 - low / 2)
-    if high == low:
-        return 30.0
     return left + min(max(part, 0.0), 1.0) * (_WIDTH - left)
 
 

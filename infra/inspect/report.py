@@ -9,10 +9,9 @@ import tempfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import jinja2
 from markupsafe import Markup
 
 from infra.inspect import text
@@ -23,6 +22,9 @@ from infra.inspect.sql import open_views, score_columns, score_doc, score_tables
 from infra.inspect.strips import Extremes, Strip, extremes, load_strips, sample
 from pipeline.dataset import Dataset
 from schemas import ConfigError
+
+if TYPE_CHECKING:
+    import jinja2
 
 SEED = 0
 """Which clips are drawn for the page's sample."""
@@ -87,7 +89,7 @@ def render(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> str:
     sections = score_sections(db)
     wanted = [*drawn]
     for section in sections:
-        wanted += [*section.ends.lowest, *section.ends.median, *section.ends.highest]
+        wanted += [*section.ends.lowest, *section.ends.middle, *section.ends.highest]
     strips = load_strips(db, dataset, wanted, max_bytes=MAX_PICTURES_BYTES)
     css = resources.files("infra.inspect").joinpath("report.css").read_text("utf-8")
     return (
@@ -115,7 +117,7 @@ def render(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> str:
 
 def score_sections(db: duckdb.DuckDBPyConnection) -> list[ScoreSection]:
     """Every score that is a number, with its spread and the clips at its ends."""
-    sections = []
+    sections: list[ScoreSection] = []
     for table in score_tables():
         view = view_name(table)
         for column in score_columns(db, view):
@@ -125,7 +127,7 @@ def score_sections(db: duckdb.DuckDBPyConnection) -> list[ScoreSection]:
             fits = 3 * _EXTREMES * (len(sections) + 1) <= _MAX_STRIPS
             # Where all clips are equal there is nothing to show at its ends.
             number = _EXTREMES if fits and shown.minimum != shown.maximum else 0
-            ends = extremes(db, view, column.name, shown.median, number=number)
+            ends = extremes(db, view, column.name, shown, number=number)
             scorer = table.removeprefix("scores/")
             sections.append(ScoreSection(column.name, scorer, score_doc(table, column.name), shown, ends))
     return sections
@@ -173,6 +175,8 @@ def _by_source(strip: Strip) -> tuple[str, float, str]:
 
 
 def _environment() -> jinja2.Environment:
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("infra.inspect", "."),
         autoescape=True,

@@ -32,7 +32,10 @@ _LOCKS = (
     # Last: after it nothing above can be taken back.
     "SET lock_configuration = true",
 )
-_NUMBERS = frozenset({"DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UBIGINT"})
+_NUMBERS = frozenset({"BOOLEAN", "DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UBIGINT"})
+_VANISHED = "FileNotFoundError"
+"""What DuckDB's message then holds: Arrow reads the files, and DuckDB only quotes it."""
+_CHANGED = "the dataset was tidied by a run while it was read; ask again"
 _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
 
@@ -57,7 +60,7 @@ class ScoreColumn:
 
     name: str
     is_number: bool
-    """Whether it can be sorted and drawn; a flag is counted, an embedding is neither."""
+    """Whether it can be sorted and drawn, a flag as 0 and 1; an embedding cannot."""
 
 
 def score_columns(db: duckdb.DuckDBPyConnection, view: str) -> list[ScoreColumn]:
@@ -73,8 +76,8 @@ def score_columns(db: duckdb.DuckDBPyConnection, view: str) -> list[ScoreColumn]
 def score_doc(table: str, column: str) -> str:
     """What a score means, as its table's schema tells it; empty where it does not."""
     schema = TABLES[table].schema
-    metadata = schema.field(column).metadata if column in schema.names else None
-    return (metadata or {}).get(b"doc", b"").decode()
+    metadata: dict[bytes, bytes] = (schema.field(column).metadata if column in schema.names else None) or {}
+    return metadata.get(b"doc", b"").decode()
 
 
 @contextmanager
@@ -82,6 +85,9 @@ def open_views(manifest: Manifest) -> Iterator[duckdb.DuckDBPyConnection]:
     """A locked DuckDB connection that knows the manifest's tables as views, and neither files nor network.
 
     A table not written yet is an empty view, and a column that an older dataset lacks is NULL.
+
+    Raises:
+        ConfigError: Another run has put the tables' files away while they were read.
     """
     with tempfile.TemporaryDirectory(prefix="rushes-sql-") as scratch, duckdb.connect(":memory:") as db:
         # What does not fit into memory is spilled; by default that would go to the user's working folder.
@@ -93,7 +99,12 @@ def open_views(manifest: Manifest) -> Iterator[duckdb.DuckDBPyConnection]:
         _add_scores(db)
         for statement in _LOCKS:
             db.execute(statement)
-        yield db
+        try:
+            yield db
+        except duckdb.Error as error:
+            if _VANISHED in str(error):
+                raise ConfigError(_CHANGED) from error
+            raise
 
 
 class Answer:
@@ -151,9 +162,13 @@ class Answer:
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if expired.is_set():
                 raise ConfigError(f"--sql: stopped after {self._timeout_s:g} s") from error
+            if _VANISHED in str(error):
+                raise ConfigError(_CHANGED) from error
             raise ConfigError(f"--sql: {_sentence(error)}") from error
         finally:
             timer.cancel()
+            # One that has just fired must not interrupt the next statement.
+            timer.join()
             self._left_s = max(self._left_s - (time.monotonic() - started), 0.001)
 
 
@@ -182,7 +197,7 @@ def _sentence(error: Exception) -> str:
 
 def _add_view(db: duckdb.DuckDBPyConnection, manifest: Manifest, table: str) -> None:
     name, schema = view_name(table), TABLES[table].schema
-    delta = manifest._open(table)
+    delta = manifest.delta(table)
     if delta is None:
         db.register(name, schema.empty_table())
         return

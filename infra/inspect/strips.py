@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import duckdb
 import numpy as np
 
+from infra.inspect.histogram import Distribution
 from pipeline.dataset import Dataset
 from pipeline.previews import read_previews
 
@@ -25,6 +25,7 @@ _MAX_PREVIEW_BYTES = 4 * 2**20
 _CANDIDATES = 64
 """Rows from which a few of different videos are chosen."""
 _NO_ROOM = "left out to keep the page small"
+_MANY = 100 * _CANDIDATES
 _MEMBER = re.compile(r"([0-9a-f]{32})\.(\d+)\.jpg")
 
 
@@ -46,29 +47,64 @@ class Strip:
 class Extremes:
     """Clips at both ends and in the middle of one score, as ids."""
 
-    lowest: tuple[str, ...]
-    median: tuple[str, ...]
-    highest: tuple[str, ...]
+    lowest: tuple[str, ...] = ()
+    middle: tuple[str, ...] = ()
+    highest: tuple[str, ...] = ()
+    is_median: bool = True
+    """Whether the middle is the median of all; else that of the clips between both ends."""
 
 
 def extremes(
-    db: duckdb.DuckDBPyConnection, view: str, column: str, median: float | None, *, number: int
+    db: duckdb.DuckDBPyConnection, view: str, column: str, shown: Distribution, *, number: int
 ) -> Extremes:
-    """Clips with the lowest, the middle and the highest values, of different videos as far as there are."""
-    if median is None:
-        return Extremes((), (), ())
-    name = f'"{column}"'
+    """Clips with the lowest, the middle and the highest values, of different videos as far as there are.
+
+    Args:
+        db: From `infra.inspect.sql.open_views`.
+        view: A scorer's table.
+        column: One of its scores.
+        shown: How that score is spread.
+        number: Clips for each of the three; of few clips, the ends get theirs first.
+    """
+    if shown.median is None or not number:
+        return Extremes()
+    name = f'"{column}"::DOUBLE'
+    # Sorting a million ids to keep a few is slow; among so many values a hundredth holds enough.
+    low, high = (shown.quantiles[1], shown.quantiles[99]) if shown.num_values > _MANY else (None, None)
+    middle, below, above = _middle(db, view, name, shown)
     taken: set[str] = set()
     chosen = []
-    # The middle comes last: where there are few clips the ends are worth more.
-    for order in (name, f"{name} DESC", f"abs({name} - {median!r})"):
+    for order, least, most in (
+        (name, None, low),
+        (f"{name} DESC", high, None),
+        (f"abs({name} - {middle!r})", below, above),
+    ):
+        limits = [f"{name} >= {least!r}"] * (least is not None) + [f"{name} <= {most!r}"] * (most is not None)
         rows = db.execute(
-            f"SELECT clip_id, video_id FROM {view} WHERE isfinite({name}::DOUBLE) "
+            f"SELECT clip_id, video_id FROM {view} WHERE {' AND '.join([f'isfinite({name})', *limits])} "
             f"ORDER BY {order}, clip_id LIMIT {_CANDIDATES}"
         ).fetchall()
         chosen.append(_diverse([row for row in rows if row[0] not in taken], number))
         taken.update(chosen[-1])
-    return Extremes(lowest=chosen[0], highest=chosen[1], median=chosen[2])
+    return Extremes(lowest=chosen[0], highest=chosen[1], middle=chosen[2], is_median=middle == shown.median)
+
+
+def _middle(
+    db: duckdb.DuckDBPyConnection, view: str, name: str, shown: Distribution
+) -> tuple[float, float | None, float | None]:
+    """The value to show between both ends, and limits within which there are enough clips with about it.
+
+    Where most clips share the lowest or the highest value, the median shows nothing new; then it is that of
+    the rest.
+    """
+    assert shown.median is not None
+    if shown.median in (shown.minimum, shown.maximum):
+        inside = f"{name} > {shown.minimum!r} AND {name} < {shown.maximum!r}"
+        rest = db.execute(f"SELECT median({name}) FROM {view} WHERE {inside}").fetchall()[0][0]
+        return (shown.median if rest is None else rest), None, None
+    if shown.num_values > _MANY:
+        return shown.median, shown.quantiles[49], shown.quantiles[51]
+    return shown.median, None, None
 
 
 def sample(db: duckdb.DuckDBPyConnection, *, number: int, seed: int) -> tuple[str, ...]:
@@ -141,9 +177,9 @@ def _scores(db: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, dict[str
     names = [column[0] for column in cursor.description]
     return {
         row[0]: {
-            name: value
+            name: float(value)
             for name, value in zip(names[2:], row[2:], strict=True)
-            if isinstance(value, int | float) and not isinstance(value, bool)
+            if isinstance(value, int | float)
         }
         for row in cursor.fetchall()
     }
@@ -168,6 +204,8 @@ def _pictures(dataset: Dataset, video_id: str, ids: Iterable[str]) -> tuple[dict
 
 def thumbnail(jpeg: bytes) -> bytes | None:
     """A preview made small; None where it is no picture. Only what is coded anew here goes into the page."""
+    import cv2
+
     try:
         picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:

@@ -1,7 +1,7 @@
 """The guarded decoder: hostile video is opened, read and decoded in a child process that can be killed.
 
-This package itself imports no FFmpeg: `limits`, `guard` and `wire` are for the parent, the other modules for the
-child that `service` runs.
+This package itself imports no FFmpeg: `limits`, `guard` and `wire` are for the parent, the other modules
+for the child that `service` runs.
 """
 
 from __future__ import annotations

@@ -15,27 +15,37 @@ from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from pipeline.media.limits import MediaLimits
-from pipeline.media.magic import is_playlist, looks_like_media, picture_size
+from pipeline.media.magic import is_animated_webp, is_playlist, looks_like_media, picture_size
 from schemas.errors import ErrorKind, MediaError
 
 Source: TypeAlias = "str | bytes | os.PathLike[str] | int"
 """A path, or the descriptor of an open file."""
 
-DEMUXERS = (
-    "mov matroska avi mpegts mpeg mpegvideo ogg flv asf gif apng h261 h263 h264 hevc vvc m4v vc1 dirac obu av1 ivf evc "
-    "cavsvideo dnxhd mjpeg jpeg_pipe png_pipe webp_pipe jpegxl_pipe jpegxl_anim yuv4mpegpipe mxf gxf nut rm dv wtv nsv"
-).split()
-"""What may read a file. Not one of these opens another file or address: no hls, dash, concat, sdp, image2, imf."""
+DEMUXERS = tuple(  # Names as `ffmpeg -demuxers` has them.
+    name
+    for line in (
+        "mov matroska avi mpegts mpeg mpegvideo ogg flv asf mxf gxf nut rm dv wtv nsv",
+        "h261 h263 h264 hevc vvc m4v vc1 dirac obu av1 ivf evc cavsvideo dnxhd mjpeg yuv4mpegpipe",
+        "gif apng jpeg_pipe png_pipe webp_pipe jpegxl_pipe jpegxl_anim",
+    )
+    for name in line.split()
+)
+"""What may read a file. None of these opens another: no hls, dash, concat, sdp, image2, imf."""
 
 _IMAGE_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegxl", "mjpegb", "ljpeg"})
 _NOT_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _SNIFF_BYTES = 64 << 10
+_LOST_FILE = frozenset(
+    {errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.EREMOTEIO}
+)
+"""What a file system says when it goes away. Not EIO and EPERM: demuxers say these of damaged files."""
 
 
 def quiet() -> None:
     """Keep FFmpeg from writing to stderr. Call it once in each process that decodes.
 
-    Not through `av.logging.set_level`: its callback takes Python's lock from FFmpeg's threads, which deadlocks.
+    Not through `av.logging.set_level`: its callback takes Python's lock from FFmpeg's threads, which
+    deadlocks.
     """
     av.logging.restore_default_callback()
     av.logging.set_libav_level(av.logging.PANIC)
@@ -44,8 +54,8 @@ def quiet() -> None:
 def open_container(source: Source, limits: MediaLimits | None = None) -> InputContainer:
     """Open a media file for reading.
 
-    FFmpeg is given an open file and the right to no protocol but this, so it can open nothing else; and it may
-    use only the demuxers of `DEMUXERS`.
+    FFmpeg is given an open file and the right to no protocol but this, so it can open nothing else; and it
+    may use only the demuxers of `DEMUXERS`.
 
     Args:
         source: A path to a regular file or a link to one; or a descriptor, which stays open.
@@ -80,10 +90,11 @@ def _open_regular(source: Source) -> int:
     path = f"/proc/self/fd/{source}" if isinstance(source, int) else source
     try:
         # Asked before opening, for opening a device can already do something.
-        _need_regular(os.stat(path).st_mode)
+        _need_regular(os.stat(path).st_mode)  # noqa: PTH116 - a path may be bytes
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
-        lost = error.errno == errno.ELOOP or (error.errno == errno.ENOENT and os.path.islink(path))
+        is_link = error.errno == errno.ENOENT and os.path.islink(path)  # noqa: PTH114 - a path may be bytes
+        lost = error.errno == errno.ELOOP or is_link
         kind = ErrorKind.not_a_file if lost else ErrorKind.io
         raise MediaError(kind, f"cannot be opened: {error.strerror}") from error
     except ValueError as error:
@@ -108,6 +119,8 @@ def _refuse(head: bytes, limits: MediaLimits) -> None:
         raise MediaError(ErrorKind.empty, "has no bytes")
     if name := is_playlist(head):
         raise MediaError(ErrorKind.playlist, f"is {name}, which only points elsewhere; it is not followed")
+    if is_animated_webp(head):
+        raise MediaError(ErrorKind.unsupported_codec, "is a moving WebP, for which FFmpeg has no decoder")
     if size := picture_size(head):
         need_pixels(*size, limits)
 
@@ -142,11 +155,11 @@ def translated(error: FFmpegError, kind: ErrorKind, when: str) -> MediaError:
     }
     if isinstance(error, MemoryError):
         return MediaError(ErrorKind.out_of_memory, f"needs more memory than allowed {when}")
-    if error.errno in (errno.EIO, errno.EACCES, errno.EPERM, errno.ESTALE, errno.ENODEV):
+    if error.errno in _LOST_FILE:
         return MediaError(ErrorKind.io, f"cannot be read {when}: {error.strerror}")
     if isinstance(error, av.error.DecoderNotFoundError):
         return MediaError(ErrorKind.unsupported_codec, f"needs a decoder that is not here ({when})")
-    return MediaError(kind, f"{words.get(kind, 'cannot be used')} ({when}: {error.strerror})")
+    return MediaError(kind, f"{words.get(kind, 'cannot be used')} (met {when})")
 
 
 def video_stream(container: InputContainer, limits: MediaLimits | None = None) -> VideoStream:
@@ -165,11 +178,21 @@ def video_stream(container: InputContainer, limits: MediaLimits | None = None) -
     decodable = [stream for stream in films if _has_decoder(stream)]
     if not decodable:
         raise MediaError(ErrorKind.unsupported_codec, "has video in a codec that no decoder here knows")
-    if all(stream.disposition & Disposition.dependent for stream in decodable):
-        raise MediaError(ErrorKind.unsupported_codec, "a picture in tiles, which cannot be put together here")
-    moving = [stream for stream in decodable if stream.codec_context.name not in _IMAGE_CODECS]
-    chosen = (moving or decodable)[0]
-    return select_stream(container, chosen.index, limits)
+    return select_stream(container, _the_film(decodable).index, limits)
+
+
+def _the_film(streams: list[VideoStream]) -> VideoStream:
+    """The first that moves, of streams that can be decoded; of pictures the one that is shown."""
+    moving = [stream for stream in streams if stream.codec_context.name not in _IMAGE_CODECS] or streams
+    # A moving AVIF also has its first picture as a stream. No number is no claim.
+    moving = [stream for stream in moving if stream.frames != 1] or moving
+    if all(stream.frames == 1 for stream in moving):
+        if any(stream.disposition & Disposition.dependent for stream in moving):
+            raise MediaError(
+                ErrorKind.unsupported_codec, "a picture in tiles, which cannot be put together here"
+            )
+        moving = [stream for stream in moving if stream.disposition & Disposition.default] or moving
+    return moving[0]
 
 
 def select_stream(container: InputContainer, index: int, limits: MediaLimits) -> VideoStream:

@@ -1,7 +1,8 @@
 """A persistent child process that decodes, and that is killed when it hangs.
 
-Nothing inside a process can stop a decoder that loops in native code or holds a lock of its own: only another
-process can, with SIGKILL. A child lives for many jobs, because starting one costs a hundred times a small job.
+Nothing inside a process can stop a decoder that loops in native code or holds a lock of its own: only
+another process can, with SIGKILL. A child lives for many jobs, because starting one costs a hundred times a
+small job.
 """
 
 from __future__ import annotations
@@ -29,10 +30,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TAIL_BYTES = 4096
 _LAST_WORDS_S = 2.0
 _MAX_MESSAGE = 500
-_ONE_THREAD = {
-    name: "1"
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
-}
+_ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"), "1"
+)
 _OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "annot allocate memory", "ut of memory", "OutOfMemory")
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -169,7 +169,7 @@ class _Process:
             try:
                 self._popen = subprocess.Popen(
                     command,
-                    stdin=theirs,
+                    stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
                     close_fds=True,
@@ -269,10 +269,9 @@ class _Process:
             now = time.monotonic()
             left = min(self._quiet_until, self._ends) - now
             if left <= 0:
-                stalled = self._quiet_until < self._ends
-                raise _LateError(
-                    f"no progress for {self._limits.stall_s:g} s" if stalled else "it took longer than allowed"
-                )
+                if self._quiet_until < self._ends:
+                    raise _LateError(f"no progress for {self._limits.stall_s:g} s")
+                raise _LateError("it took longer than allowed")
             ready = {fd for fd, _ in self._poll.poll(max(1, int(left * 1000)))}
             if self._stderr.fileno() in ready:
                 self._keep_stderr()

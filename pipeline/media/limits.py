@@ -31,7 +31,8 @@ class MediaLimits:
     max_frames: int = 20_000_000
     """Frames of one video: 92 hours at 60 frames a second."""
     max_bad_packet_ratio: float = 0.5
-    """A video with a larger share of packets that cannot be decoded is corrupt; below, they are only counted."""
+    """A video with a larger share of packets that cannot be decoded is corrupt; below, they are only
+    counted."""
     max_reply_bytes: int = 1024 * _MIB
     """How much the parent accepts in answer to one job."""
     recycle_after: int = 200

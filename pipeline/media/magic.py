@@ -22,7 +22,7 @@ _MEDIA = (
     (0, b"DKIF"), (0, b"YUV4MPEG2"), (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"\0\0\x01\xba"), (0, b"\0\0\x01\xb3"),
     (0, b"\0\0\0\x01"), (0, b"nut/multimedia"), (0, b".RMF"), (0, b"\x06\x0e+4"), (8, b"AVI "), (8, b"WEBP"),
 )  # fmt: skip
-_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"styp", b"sidx", b"pnot", b"junk"})
+_BOXES = frozenset(b"ftyp moov mdat free skip wide moof styp sidx pnot junk".split())
 _JPEG_SIZES = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
 
 
@@ -43,14 +43,23 @@ def looks_like_media(head: bytes) -> bool:
     """Whether the bytes begin as a media file does, so that one which cannot be read is damaged."""
     if head[4:8] in _BOXES or any(head[at : at + len(mark)] == mark for at, mark in _MEDIA):
         return True
-    return len(head) > 188 * 2 and any(head[at] == head[at + size] == 0x47 for at, size in ((0, 188), (4, 192)))
+    return len(head) > 188 * 2 and any(
+        head[at] == head[at + size] == 0x47 for at, size in ((0, 188), (4, 192))
+    )
+
+
+def is_animated_webp(head: bytes) -> bool:
+    """Whether a WebP file says that it moves."""
+    return head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & 0x02)
 
 
 def picture_size(head: bytes) -> tuple[int, int] | None:
-    """Width and height as a GIF, PNG, JPEG or WebP file states them; None for others.
+    """Width and height as a GIF, PNG, JPEG, WebP or Y4M file states them; None for others.
 
-    Their demuxers tell the size only by decoding.
+    Their demuxers tell the size only by decoding, or not at all where it is absurd.
     """
+    if y4m := re.match(rb"YUV4MPEG2[^\n]{0,200}? W(\d{1,9}) H(\d{1,9})\b", head[:256]):
+        return int(y4m[1]), int(y4m[2])
     if head[:4] == b"GIF8" and len(head) >= 10:
         width, height = struct.unpack_from("<HH", head, 6)
         return width, height

@@ -46,8 +46,8 @@ Handler = Callable[[Job], Reply]
 def serve(handlers: Mapping[str, Handler]) -> None:
     """Answer jobs until the parent is gone.
 
-    `MediaError`, FFmpeg's errors and a lack of memory become answers. Anything else is our own bug: it ends this
-    process with a traceback on stderr, which the parent reports.
+    `MediaError`, FFmpeg's errors and a lack of memory become answers. Anything else is our own bug: it ends
+    this process with a traceback on stderr, which the parent reports.
     """
     limits = MediaLimits.from_json(json.loads(sys.argv[1]))
     sock = _take_socket()
@@ -123,10 +123,11 @@ def _answer(handler: Handler, job: Job) -> tuple[dict[str, Any], list[wire.Blob]
     try:
         reply = handler(job)
     except MediaError as error:
-        return {"type": "error", "kind": error.kind.value, "message": str(error)}, []
+        said = error
     except FFmpegError as error:
         said = translated(error, ErrorKind.corrupt, "while decoding")
-        return {"type": "error", "kind": said.kind.value, "message": str(said)}, []
     except MemoryError:
-        return {"type": "error", "kind": "out_of_memory", "message": "decoding needs more memory than allowed"}, []
-    return {"type": "done", "value": dict(reply.header)}, list(reply.blobs)
+        said = MediaError(ErrorKind.out_of_memory, "decoding needs more memory than allowed")
+    else:
+        return {"type": "done", "value": dict(reply.header)}, list(reply.blobs)
+    return {"type": "error", "kind": said.kind.value, "message": str(said)}, []

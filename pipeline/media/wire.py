@@ -1,7 +1,7 @@
 """What parent and child say to each other: a JSON header and raw blobs, length-prefixed.
 
-The child reads hostile video and may have been taken over by it. So nothing here can carry code, and the side that
-receives names the largest message that it accepts before a byte of it is stored.
+The child reads hostile video and may have been taken over by it. So nothing here can carry code, and the
+side that receives names the largest message that it accepts before a byte of it is stored.
 
 ```text
 message = magic (4) | header length (4, little endian) | header: a JSON object | blobs, end to end

@@ -40,7 +40,9 @@ class ScanConfig(Config):
     @model_validator(mode="after")
     def _lengths_agree(self) -> Self:
         if self.min_clip_s > self.max_clip_s / 2:
-            raise ValueError(f"min_clip_s must be at most half of max_clip_s, got {self.min_clip_s} and {self.max_clip_s}")
+            raise ValueError(
+                f"min_clip_s must be at most half of max_clip_s, got {self.min_clip_s} and {self.max_clip_s}"
+            )
         return self
 
     def rules(self) -> ScanRules:

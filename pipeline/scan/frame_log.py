@@ -50,9 +50,9 @@ class FrameLog:
     look_frames: Array
     """int64 (L,): which frames were looked at closely."""
     look_rgb: Array
-    """uint8 (L, 27, 48, 3): display RGB."""
+    """uint8 (L, h, w, 3): display RGB, in cells of the preview picture (about 48x27)."""
     look_detail: Array
-    """float32 (L, 27, 48): mean square of the Laplacian of the preview's luma in each cell, in squared levels."""
+    """float32 (L, h, w): mean square of the Laplacian of the preview's luma in the same cells, in squared levels."""
     look_comb: Array
     """float32 (L,): share of native pixels that stand out from the rows above and below, 0 to 1."""
     look_rows: Array
@@ -93,7 +93,10 @@ class FrameLog:
 
     def write(self, file: BinaryIO) -> None:
         """Write a header in JSON and the arrays as they lie in memory, little-endian."""
-        header: dict[str, Any] = {"time_base": [self.time_base.numerator, self.time_base.denominator], "arrays": []}
+        header: dict[str, Any] = {
+            "time_base": [self.time_base.numerator, self.time_base.denominator],
+            "arrays": [],
+        }
         arrays: list[Array] = []
         for name in _names():
             value = getattr(self, name)

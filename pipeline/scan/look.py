@@ -19,7 +19,7 @@ BLACK_MARGIN: Final = 8
 """8-bit levels above black that still count as black: compression noise in a black bar stays within 4 or so."""
 _COMB_LEVELS: Final = 12
 """8-bit levels by which a pixel must stand out from the rows above and below, on the same side of both."""
-_COMB_BAND_PX: Final = 256
+_COMB_BAND_PX: Final = 128
 """Width of the middle band of columns that is tested for combing."""
 
 
@@ -59,15 +59,12 @@ class Looker:
         rows, columns = light_profiles(luma)
         return Look(
             jpeg=jpeg.tobytes(),
-            rgb=np.asarray(cv2.resize(rgb, _THUMB, interpolation=cv2.INTER_AREA), np.uint8),
+            rgb=cell_means(rgb),
             detail=detail_map(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)),
             comb=comb_share(luma),
             rows=rows,
             columns=columns,
         )
-
-
-_THUMB: Final = (THUMB_WIDTH, THUMB_HEIGHT)
 
 
 def fit(width: int, height: int, longer_px: int) -> tuple[int, int]:
@@ -78,11 +75,23 @@ def fit(width: int, height: int, longer_px: int) -> tuple[int, int]:
     return max(1, round(width * longer_px / longer)), max(1, round(height * longer_px / longer))
 
 
+def cell_means(picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Means over square cells, as many as give a grid of at least 48x27 where the picture has so many pixels.
+
+    What is left over at the right and at the bottom, less than a cell, is not looked at: whole-numbered ratios average
+    several times faster.
+    """
+    height, width = picture.shape[:2]
+    side = max(1, min(width // THUMB_WIDTH, height // THUMB_HEIGHT))
+    rows, columns = height // side, width // side
+    whole = picture[: rows * side, : columns * side]
+    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
+
+
 def detail_map(grey: Bytes) -> npt.NDArray[np.float32]:
-    """Mean square of the Laplacian over each cell of a 48x27 grid, in squared levels."""
-    edges = cv2.Laplacian(grey, cv2.CV_16S)
-    energy = np.square(edges, dtype=np.float32)
-    return np.asarray(cv2.resize(energy, _THUMB, interpolation=cv2.INTER_AREA), np.float32)
+    """Mean square of the Laplacian over each cell, in squared levels."""
+    edges = cv2.Laplacian(grey, cv2.CV_32F)
+    return cell_means(cv2.multiply(edges, edges))
 
 
 def light_profiles(luma: NativeLuma) -> tuple[Bytes, Bytes]:

@@ -126,8 +126,8 @@ class FrameMeter:
             change=np.concatenate(self._change),
             changed_area=np.concatenate(self._changed_area),
             look_frames=np.array([index for index, _ in self._looks], np.int64),
-            look_rgb=np.stack([look.rgb for look in looks]),
-            look_detail=np.stack([look.detail for look in looks]),
+            look_rgb=_stack_maps([look.rgb for look in looks]),
+            look_detail=_stack_maps([look.detail for look in looks]),
             look_comb=np.array([look.comb for look in looks], np.float32),
             look_rows=_stack([look.rows for look in looks], height),
             look_columns=_stack([look.columns for look in looks], width),
@@ -228,8 +228,10 @@ class _Thumbs:
         shape = (self._num_frames, THUMB_HEIGHT, THUMB_WIDTH, 3)
         if self._file is None:
             return np.concatenate(self._chunks)
-        self._file.flush()
-        return np.memmap(self._file, np.uint8, mode="r", shape=shape)
+        with self._file as file:
+            file.flush()
+            # The map keeps the file alive when it is closed.
+            return np.memmap(file, np.uint8, mode="r", shape=shape)
 
 
 def _stack(profiles: Sequence[Bytes], length: int) -> Bytes:
@@ -239,3 +241,10 @@ def _stack(profiles: Sequence[Bytes], length: int) -> Bytes:
         for profile in profiles
     ]
     return np.stack(rows)
+
+
+def _stack_maps(maps: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Maps as one array; where the picture's size changes midway, brought to the first map's."""
+    height, width = maps[0].shape[:2]
+    same = [one if one.shape[:2] == (height, width) else cv2.resize(one, (width, height)) for one in maps]
+    return np.stack(same)

@@ -14,7 +14,7 @@ HEIGHT: Final = 54
 PAIRS_PER_S: Final = Fraction(5)
 """Pairs a second. Flow at this size is right up to about a tenth of the width a pair, so up to half a width a second."""
 COLUMNS: Final = ("speed", "camera_x", "camera_y", "zoom", "moving_area")
-"""Of each pair, per second, lengths in shares of the picture's longer side: mean speed of all points; the camera's
+"""Of each pair, per second, lengths in shares of the picture's longer side: mean speed of textured points; the camera's
 speed to the right and down (as the picture moves); its growth; share of textured area that moves against the camera."""
 
 MOVING_SPEED: Final = 0.03
@@ -59,27 +59,40 @@ def describe(before: Bytes, flows: Floats, interval_s: Floats, aspect: float) ->
     if not num_pairs:
         return np.zeros((0, len(COLUMNS)), np.float32)
     # One point in 16 is enough: flow comes from patches of 8x8 at half the size, so their neighbours repeat them.
-    points = flows[:, 1::_STRIDE, 1::_STRIDE]
+    points = flows[:, 2 : HEIGHT - 2 : _STRIDE, 2 : WIDTH - 1 : _STRIDE]
     wide, high = (1.0, 1.0 / aspect) if aspect >= 1 else (aspect, 1.0)
     scale = np.array([wide / WIDTH, high / HEIGHT], np.float32)
     velocity = points * scale / np.asarray(interval_s, np.float32)[:, None, None, None]
     textured = _textured(before)
     camera = np.zeros((num_pairs, 2), np.float32)
+    speed = np.zeros(num_pairs, np.float32)
     for k in range(num_pairs):
         seen = velocity[k][textured[k]] if textured[k].any() else velocity[k].reshape(-1, 2)
         camera[k] = np.median(seen, axis=0)
-    rest = velocity - camera[:, None, None, :]
+        speed[k] = np.hypot(seen[:, 0], seen[:, 1]).mean()
     place = np.stack(np.meshgrid(_centred(velocity.shape[2], wide), _centred(velocity.shape[1], high)), -1)
-    weight = textured.astype(np.float32)
-    lever = np.maximum((weight[..., None] * place**2).sum((1, 2, 3)), 1e-6)
-    zoom = (weight[..., None] * rest * place).sum((1, 2, 3)) / lever
-    turn = (weight * (rest[..., 1] * place[..., 0] - rest[..., 0] * place[..., 1])).sum((1, 2)) / lever
-    turned = np.stack([-place[..., 1], place[..., 0]], -1)
-    rest = rest - zoom[:, None, None, None] * place - turn[:, None, None, None] * turned
-    moving = (np.hypot(rest[..., 0], rest[..., 1]) > MOVING_SPEED) & textured
+    zoom, rest = _zoom_and_rest(velocity - camera[:, None, None, :], place, textured)
+    moving = (rest > MOVING_SPEED) & textured
     share = moving.sum((1, 2)) / textured[0].size
-    speed = np.hypot(velocity[..., 0], velocity[..., 1]).mean((1, 2))
     return np.column_stack([speed, camera, zoom, share]).astype(np.float32)
+
+
+def _zoom_and_rest(velocity: Floats, place: Floats, textured: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The growth of each picture, (M,), and the speed that neither growth nor roll explains, (M, h, w).
+
+    Least squares, three times over with less weight for what did not fit (Geman and McClure's function), so that an
+    object that moves is no zoom.
+    """
+    turned = np.stack([-place[..., 1], place[..., 0]], -1)
+    weight = textured.astype(np.float32)
+    for _ in range(3):
+        lever = np.maximum((weight * (place**2).sum(-1)).sum((1, 2)), 1e-6)
+        zoom = (weight * (velocity * place).sum(-1)).sum((1, 2)) / lever
+        roll = (weight * (velocity * turned).sum(-1)).sum((1, 2)) / lever
+        rest = velocity - zoom[:, None, None, None] * place - roll[:, None, None, None] * turned
+        speed = np.hypot(rest[..., 0], rest[..., 1])
+        weight = textured / (1 + (speed / MOVING_SPEED) ** 2) ** 2
+    return zoom, speed
 
 
 def _centred(count: int, length: float) -> npt.NDArray[np.float32]:
@@ -87,9 +100,14 @@ def _centred(count: int, length: float) -> npt.NDArray[np.float32]:
 
 
 def _textured(luma: Bytes) -> npt.NDArray[np.bool_]:
-    """Where motion can be seen, at the points that are looked at, bool (M, 14, 24)."""
-    here, right, below, before, above = (
-        luma[:, y::_STRIDE, x::_STRIDE].astype(np.int16) for y, x in ((1, 1), (1, 2), (2, 1), (1, 0), (0, 1))
-    )
-    change = np.abs(right - before) + np.abs(below - above[:, : below.shape[1]])[:, : here.shape[1]]
+    """Where motion can be seen, at the points that are looked at, bool (M, 13, 24)."""
+
+    def at(down: int, right: int) -> npt.NDArray[np.int16]:
+        rows, columns = (
+            slice(2 + down, HEIGHT - 2 + down, _STRIDE),
+            slice(2 + right, WIDTH - 1 + right, _STRIDE),
+        )
+        return luma[:, rows, columns].astype(np.int16)
+
+    change = np.abs(at(0, 1) - at(0, -1)) + np.abs(at(1, 0) - at(-1, 0))
     return np.asarray(change > _TEXTURE_LEVELS)

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.shots.coarse import Pictures
 from pipeline.shots.signals import Floats
 
+
 @dataclass(frozen=True, slots=True)
 class BlendParams:
     """Limits of what counts as a dissolve."""
@@ -21,6 +22,8 @@ class BlendParams:
 
 
 LIMITS = BlendParams()
+_HOPELESS = 2.0
+"""A fit that is so far off before its ends are settled is none after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,14 @@ def fit_blend(pictures: Pictures, near: int) -> Blend | None:
             return None
         margin = (stop - start) / 2 + 1
         low, high = max(0, int(np.floor(start - margin))), min(last, int(np.ceil(stop + margin)))
-    begin, end = _settle(pictures, begin, end)
+    if _off(pictures, begin, end).off > _HOPELESS:
+        return None
+    return _off(pictures, *_settle(pictures, begin, end))
+
+
+def _off(pictures: Pictures, begin: int, end: int) -> Blend:
+    """How well a blend between these places explains the window."""
+    last = len(pictures) - 1
     margin = (end - begin) // 2 + 1
     around = slice(max(0, begin - margin), min(last, end + margin) + 1)
     weight = _weights(pictures, begin, end, around)
@@ -67,7 +77,10 @@ def fit_blend(pictures: Pictures, near: int) -> Blend | None:
     left = _left_over(pictures, begin, end)
     between = _between(pictures, begin, end)
     return Blend(
-        begin, end, float(left.mean()) / between, float(np.sqrt(np.minimum((weight - ramp) ** 2, 0.25).mean()))
+        begin,
+        end,
+        float(left.mean()) / between,
+        float(np.sqrt(np.minimum((weight - ramp) ** 2, 0.25).mean())),
     )
 
 
@@ -121,14 +134,15 @@ def _settle(pictures: Pictures, begin: int, end: int) -> tuple[int, int]:
 
 def _kinks(weight: Floats, begin: int, end: int) -> tuple[int, int]:
     """The two kinks of the best line of three pieces, by steps that get smaller."""
-    places = np.arange(len(weight), dtype=np.float64)
+    places = np.linspace(0, 1, len(weight))
+    basis = np.ones((4, len(weight)))
+    basis[1] = places
+    total, ridge = float(weight @ weight), 1e-9 * np.eye(4)
 
     def error(kinks: tuple[int, int]) -> float:
-        basis = np.stack(
-            [np.ones_like(places), places, *(np.maximum(places - kink, 0) for kink in kinks)], axis=1
-        )
-        solution = np.linalg.lstsq(basis, weight, rcond=None)[0]
-        return float(((basis @ solution - weight) ** 2).sum())
+        basis[2:] = np.maximum(places - np.array(kinks)[:, None] / (len(weight) - 1), 0)
+        toward = basis @ weight
+        return total - float(toward @ np.linalg.solve(basis @ basis.T + ridge, toward))
 
     best = error((begin, end))
     step = max(1, (end - begin) // 4)

@@ -22,12 +22,13 @@ SHORTEST_S = 0.06
 """Shorter ramps are cuts to or from the plain colour."""
 DIP = 0.45
 """A dip that does not reach a plain colour must fall to less than this part of the contrast on both sides."""
-UNLIKE = 0.17
+UNLIKE = 0.25
 """Both sides of such a dip must be other pictures, else light went out and on in one shot."""
 SCALED = 0.22
 """Frames on the ramp must be scaled copies of the picture: no more unlike it than this."""
-FLASH_S = 0.25
-UNSEEN_SHARE = 0.08
+FLASH_S = 0.3
+"""A shorter stretch of plain colour between pictures that are alike is a flash."""
+UNSEEN_SHARE = 0.12
 """Share of a ramp, where the picture is all but there, that counts to the shot."""
 
 
@@ -46,8 +47,12 @@ def find_fades(thumbs: Thumbs, signals: Signals) -> list[Event]:
     flat = (spread[:, 0] <= FLAT_SPREAD) & (spread[:, 1:].max(axis=1) <= FLAT_SPREAD)
     if flat.all():
         return []
-    events = [event for begin, end in _runs(flat) if (event := _plain(thumbs, signals, begin, end)) is not None]
-    events += [event for bottom in _dips(signals, flat) if (event := _dip(thumbs, signals, bottom)) is not None]
+    events = [
+        event for begin, end in _runs(flat) if (event := _plain(thumbs, signals, begin, end)) is not None
+    ]
+    events += [
+        event for bottom in _dips(signals, flat) if (event := _dip(thumbs, signals, bottom)) is not None
+    ]
     return events
 
 
@@ -63,10 +68,11 @@ def _plain(thumbs: Thumbs, signals: Signals, begin: int, end: int) -> Event | No
     before = _ramp(thumbs, signals, color, begin - 1, -1)
     after = _ramp(thumbs, signals, color, end, +1)
     fades = before.num_frames + after.num_frames > 0
-    first, last = begin == 0, end == signals.num_frames
-    if not fades and not (first or last):
-        short = signals.times_s[end] - signals.times_s[begin] <= FLASH_S
-        if short and _unlike(thumbs, signals, begin - 1, end) < UNLIKE:
+    inside = begin - before.num_frames > 0 and end + after.num_frames < signals.num_frames
+    if inside:
+        old, new = begin - before.num_frames - 1, end + after.num_frames
+        short = signals.times_s[new] - signals.times_s[old + 1] <= FLASH_S
+        if short and _unlike(thumbs, signals, old, new) < UNLIKE:
             return None
     if not fades and np.abs(color[1:] - 128).max() > NEUTRAL:
         return None
@@ -106,7 +112,7 @@ def _dip(thumbs: Thumbs, signals: Signals, bottom: int) -> Event | None:
         limit = signals.frames_in(LONGEST_S / 2, at_least=3)
         frames = _side(signals, bottom, step, limit)
         ramp = _fit_ramp(spread[frames])
-        if ramp.num_frames < 1 or ramp.error > 0.12:
+        if ramp.num_frames < 2 or ramp.error > 0.12:
             return None
         sides.append(ramp.num_frames)
     before, after = bottom - sides[0], bottom + sides[1]
@@ -150,27 +156,43 @@ def _fit_ramp(values: Floats) -> _Ramp:
     The rise ends where the sum of squared errors is least, each plateau being the mean of what follows for as long
     as the rise itself lasted.
     """
-    count = len(values)
+    errors = _ramp_errors(values.astype(np.float64))
     best, best_error = 0, np.inf
-    for length in range(0, count - 1):
-        level = float(values[length : length + max(3, length)].mean())
-        line = level * (np.arange(length) + 1) / (length + 1)
-        errors = np.concatenate((values[:length] - line, values[length : length + max(3, length)] - level))
-        error = float(np.sqrt((errors**2).mean())) / max(level, 1e-6)
+    for length, error in enumerate(errors.tolist()):
         # Every longer rise must pay for itself, or noise on a plateau would be taken for the end of one.
         if error < best_error * 0.97:
             best, best_error = length, error
     return _Ramp(_kink(values[: best * 5 // 3 + 3], best), best_error)
 
 
+def _ramp_errors(values: Floats) -> Floats:
+    """The error of every length of rise, as part of the plateau's height."""
+    count = len(values)
+    places = np.arange(1, count + 1, dtype=np.float64)
+    sums, squares, moments, quadratic = (
+        np.concatenate(([0.0], np.cumsum(terms))) for terms in (values, values**2, places * values, places**2)
+    )
+    length = np.arange(count - 1)
+    end = np.minimum(length + np.maximum(3, length), count)
+    level = (sums[end] - sums[length]) / (end - length)
+    slope = level / (length + 1)
+    on_line = squares[length] - 2 * slope * moments[length] + slope**2 * quadratic[length]
+    on_plateau = squares[end] - squares[length] - (end - length) * level**2
+    errors: Floats = np.sqrt(np.maximum(on_line + on_plateau, 0) / end) / np.maximum(level, 1e-6)
+    return errors
+
+
 def _kink(values: Floats, length: int) -> int:
     """Where a rise from 0 bends into another line: what follows may grow or fall slowly by itself."""
-    if length < 2:
+    kinks = np.arange(max(1, length // 2), min(len(values), length * 3 // 2 + 1))
+    if length < 2 or not len(kinks):
         return length
     places = np.arange(1, len(values) + 1, dtype=np.float64)
-    errors = {}
-    for kink in range(max(1, length // 2), min(len(values), length * 3 // 2 + 1)):
-        basis = np.stack([places, np.maximum(places - kink - 1, 0)], axis=1)
-        solution = np.linalg.lstsq(basis, values, rcond=None)[0]
-        errors[kink] = float(((basis @ solution - values) ** 2).sum())
-    return min(errors, key=lambda kink: errors[kink])
+    bends = np.maximum(places - kinks[:, None] - 1, 0)
+    own, cross, bent = float(places @ places), bends @ places, (bends**2).sum(axis=1) + 1e-9
+    toward_line, toward_bend = float(places @ values), bends @ values
+    # The energy that the two-piece line explains, by the normal equations of two unknowns.
+    explained = (toward_line**2 * bent - 2 * toward_line * toward_bend * cross + toward_bend**2 * own) / (
+        own * bent - cross**2 + 1e-9
+    )
+    return int(kinks[explained.argmax()])

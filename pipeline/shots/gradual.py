@@ -32,12 +32,16 @@ STRAIGHT = 1.3
 """How straight the way through picture space is: 2 on a line, 1 for independent steps, 0.5 for wandering about."""
 STANDS_OUT = 2.0
 """Or: how many times the change over the windows before and after."""
-PROPOSAL_UNLIKENESS = 0.25
+PROPOSAL_UNLIKENESS = 0.3
 """Ends of a window more alike than this are one shot."""
-UNLIKENESS, UNLIKENESS_OFF = 0.28, 0.22
+UNLIKENESS, UNLIKENESS_OFF = 0.22, 0.4
 """Both ends must be so unlike where the fit is perfect, and the second more where it is at its limit."""
-UNSEEN_SHARE = 0.04
+WIPE_UNLIKENESS = 0.5
+"""The same for a wipe, whose fit says more by itself."""
+UNSEEN_SHARE = 0.06
 """Share of a transition at its end that counts to the new shot."""
+CLEAN_BLEND = 0.04
+"""A blend with less residual cannot be a wipe."""
 LONGEST_S = 3.2
 
 
@@ -70,11 +74,11 @@ def find_gradual(thumbs: Thumbs, signals: Signals, known: Sequence[Event]) -> li
     for (proposal, stretch), apart in zip(proposals, unlike, strict=True):
         if apart < PROPOSAL_UNLIKENESS or any(a < proposal.middle < b for a, b in found):
             continue
-        event = _judge(thumbs, signals, steps, proposal, stretch)
-        if event is not None:
-            events.append(event)
-            if event.score >= 0.5:
-                found.append((event.start_frame // stride, -(-event.end_frame // stride)))
+        judged = _judge(thumbs, signals, steps, proposal, stretch)
+        if judged is not None:
+            events.append(judged)
+            if judged.score >= 0.5:
+                found.append((judged.start_frame // stride, -(-judged.end_frame // stride)))
     return _best_apart(events)
 
 
@@ -139,38 +143,50 @@ def _judge(
     high = min(stretch[1] - 1, proposal.middle + 2 * proposal.half)
     pictures = coarse(thumbs, steps[low : high + 1])
     blend = fit_blend(pictures, proposal.middle - low)
-    if blend is not None and blend.off <= 1:
+    dissolve = wipe = None
+    if blend is not None and blend.off <= 1.4:
         ends = int(steps[low + blend.begin]), int(steps[low + blend.end])
-        return _event(thumbs, signals, ends, Transition.dissolve, blend.off)
+        dissolve = _event(thumbs, signals, ends, Transition.dissolve, blend.off)
+    if blend is None or blend.residual > CLEAN_BLEND:
+        wipe = _judge_wipe(thumbs, signals, steps[low : high + 1])
+    found = [event for event in (dissolve, wipe) if event is not None]
+    return max(found, key=lambda event: (event.score >= 0.5, event.kind is Transition.wipe), default=None)
+
+
+def _judge_wipe(thumbs: Thumbs, signals: Signals, steps: npt.NDArray[np.intp]) -> Event | None:
+    """The wipe in a window, fitted a second time with ends just outside it, so that motion spoils less."""
+    pictures = coarse(thumbs, steps)
     wipe = fit_wipe(pictures)
-    if wipe is None:
+    if wipe is None or wipe.off > 3:
         return None
-    # Once more with ends just outside, so that motion before and after spoils less.
     margin = max(2.0, 0.3 * (wipe.end - wipe.begin))
     first, last = max(0, int(wipe.begin - margin)), min(len(pictures) - 1, int(np.ceil(wipe.end + margin)))
     wipe = fit_wipe(pictures[first : last + 1])
     if wipe is None:
         return None
-    places = np.array([wipe.begin, wipe.end]) + low + first
-    exact = np.interp(places, np.arange(len(steps)), steps)
-    return _event(
-        thumbs, signals, (int(np.floor(exact[0])), int(np.ceil(exact[1]))), Transition.wipe, wipe.off
-    )
+    begin, end = np.interp([wipe.begin + first, wipe.end + first], np.arange(len(steps)), steps)
+    ends = int(np.floor(begin)), int(np.ceil(end))
+    return _event(thumbs, signals, ends, Transition.wipe, wipe.off)
 
 
-def _event(thumbs: Thumbs, signals: Signals, ends: tuple[int, int], kind: Transition, off: float) -> Event | None:
+def _event(
+    thumbs: Thumbs, signals: Signals, ends: tuple[int, int], kind: Transition, off: float
+) -> Event | None:
     """The event between the last old and the first new frame, if these are unlike enough for so good a fit."""
     before, after = max(0, ends[0]), min(ends[1], signals.num_frames - 1)
     duration_s = signals.times_s[after] - signals.times_s[before]
-    if off > 2 or after - before < 2 or duration_s > LONGEST_S:
+    if off > 1.4 or after - before < 2 or duration_s > LONGEST_S:
         return None
     pair = np.array([before]), np.array([after])
-    unlike = float(unlikeness(thumbs, signals, *pair)[0])
     kept = float(kept_share(thumbs, *pair)[0])
-    needed = UNLIKENESS + UNLIKENESS_OFF * min(off, 1.0)
+    if kept > 1.4 * MOST_KEPT:
+        return None
+    unlike = float(unlikeness(thumbs, signals, *pair)[0])
+    needed = WIPE_UNLIKENESS if kind is Transition.wipe else UNLIKENESS + UNLIKENESS_OFF * min(off, 1.0)
     margin = min(1 / max(off, 0.05), unlike / needed, MOST_KEPT / max(kept, 1e-3))
     # In its last few percent nobody sees the old picture any more, and the fit is as likely late as early.
-    after -= round(UNSEEN_SHARE * (after - before))
+    if kind is Transition.dissolve:
+        after -= round(UNSEEN_SHARE * (after - before))
     return Event(before + 1, after, kind, margin / (1 + margin))
 
 
@@ -178,6 +194,8 @@ def _best_apart(events: Sequence[Event]) -> list[Event]:
     """Of events that overlap only the one with the highest score."""
     kept: list[Event] = []
     for event in sorted(events, key=lambda event: (-event.score, event.start_frame)):
-        if all(event.end_frame <= other.start_frame or other.end_frame <= event.start_frame for other in kept):
+        if all(
+            event.end_frame <= other.start_frame or other.end_frame <= event.start_frame for other in kept
+        ):
             kept.append(event)
     return kept

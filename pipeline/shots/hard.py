@@ -20,10 +20,10 @@ COLOR_AS_UNLIKENESS = 1.0 / 100.0
 """Unlikeness for each level by which mean Cb, Cr differ: plain cards that differ in colour only."""
 OUTGROWS_MOTION = 1.35
 """How many times more unlike than frames `MOTION_S` apart within the quieter shot beside it."""
-MOTION_S = 0.2
+MOTION_S = 0.12
 NEAR_FRAMES = 3
-STEPPING_S = 0.6
-STEPPING_UNLIKENESS = 0.3
+STEPPING_S = 0.35
+STEPPING_UNLIKENESS = 0.2
 """Slow motion from few pictures moves in steps: among equal jumps on both sides a cut must be so much more unlike."""
 FLASH_S = (0.04, 0.12, 0.25)
 """After so many seconds a flash, a strobe or a thing before the lens is over and the picture is back."""
@@ -59,24 +59,20 @@ def _jumps(signals: Signals) -> tuple[npt.NDArray[np.intp], Floats]:
 
 def _content_margin(thumbs: Thumbs, signals: Signals, jumps: npt.NDArray[np.intp]) -> Floats:
     """How far the pictures on both sides of each jump exceed what one shot allows, 1 at the limit."""
-    last = signals.num_frames - 1
-
-    def compare(before: npt.NDArray[np.intp], after: npt.NDArray[np.intp]) -> Floats:
-        before, after = np.clip(before, 0, last), np.clip(after, 0, last)
-        color = np.abs(signals.mean[before, 1:] - signals.mean[after, 1:]).max(axis=1)
-        return np.maximum(unlikeness(thumbs, signals, before, after), color * COLOR_AS_UNLIKENESS)
-
-    unlike = compare(jumps - 1, jumps)
+    unlike = _compare(thumbs, signals, jumps - 1, jumps)
     doubtful = np.flatnonzero(unlike >= LEAST_UNLIKENESS * 0.6)
     margin = unlike / LEAST_UNLIKENESS
     at = jumps[doubtful]
     if len(at):
         lags = sorted({signals.frames_in(seconds) for seconds in FLASH_S})
-        over = [compare(at - 1, at + lag) for lag in lags]
-        over += [compare(at - 1 - lag, at) for lag in lags]
-        across = np.minimum.reduce([unlike[doubtful], *over])
         lag = signals.frames_in(MOTION_S, at_least=2)
-        within = np.minimum(compare(at - 1 - lag, at - 1), compare(at, at + lag))
+        befores = [at - 1] * len(lags) + [at - 1 - lag for lag in lags] + [at - 1 - lag, at]
+        afters = [at + lag for lag in lags] + [at] * len(lags) + [at - 1, at + lag]
+        pairs = _compare(thumbs, signals, np.concatenate(befores), np.concatenate(afters)).reshape(
+            -1, len(at)
+        )
+        across = np.minimum(unlike[doubtful], pairs[:-2].min(axis=0))
+        within = pairs[-2:].min(axis=0)
         needed = LEAST_UNLIKENESS + STEPPING_UNLIKENESS * np.clip(2 * _peers(signals, at) - 0.6, 0, 1)
         margin[doubtful] = np.minimum.reduce(
             [
@@ -85,7 +81,17 @@ def _content_margin(thumbs: Thumbs, signals: Signals, jumps: npt.NDArray[np.intp
                 MOST_KEPT / np.maximum(kept_share(thumbs, at - 1, at), 1e-3),
             ]
         )
-    return margin
+    result: Floats = margin
+    return result
+
+
+def _compare(
+    thumbs: Thumbs, signals: Signals, before: npt.NDArray[np.intp], after: npt.NDArray[np.intp]
+) -> Floats:
+    """Unlikeness of frames, or what their colours make up of it; frames beyond the video are its first and last."""
+    before, after = (np.clip(frames, 0, signals.num_frames - 1) for frames in (before, after))
+    color = np.abs(signals.mean[before, 1:] - signals.mean[after, 1:]).max(axis=1)
+    return np.maximum(unlikeness(thumbs, signals, before, after), color * COLOR_AS_UNLIKENESS)
 
 
 def _peers(signals: Signals, jumps: npt.NDArray[np.intp]) -> Floats:

@@ -19,8 +19,10 @@ _LEAST_SPREAD = 4.0
 """Below so many levels of standard deviation a picture counts as flat: noise must not be stretched to a picture."""
 _MOST_OF_BLOCK = 1.0
 """A block counts for no more than this, so that a caption in one part of the picture does not make another one."""
-_BLACK, _SAME = 24, 8
-"""Levels: luma of what counts as black, and the difference up to which a pixel is the same."""
+_BLACK = 24
+"""Luma up to which a pixel is black."""
+_SAME, _SAME_SHARE = (2.0, 8.0), 0.2
+"""The difference up to which a pixel is the same: the least and the most, and the share of the contrast between."""
 _BATCH = 128
 
 
@@ -45,7 +47,8 @@ def unlikeness(
     for begin in range(0, len(before), _BATCH):
         part = slice(begin, begin + _BATCH)
         a, b = (_standardised(thumbs, signals, indices[part]) for indices in (before, after))
-        result[part] = np.maximum(_residual(a, b), _residual(b, a))
+        both_ways = _residual(np.concatenate([a, b]), np.concatenate([b, a]))
+        result[part] = both_ways.reshape(2, -1).max(axis=0)
     return result
 
 
@@ -57,8 +60,10 @@ def _standardised(thumbs: Thumbs, signals: Signals, indices: npt.NDArray[np.intp
     spread = np.maximum(luma.std(axis=(1, 2), keepdims=True), _LEAST_SPREAD)
     if luma.shape[1:] != (27, 48):
         luma = np.stack([cv2.resize(picture, (48, 27)) for picture in luma])
-    levels = (luma - mean) * (_SCALE / spread) + 128.0
-    return np.clip(levels, 0, 255).astype(np.uint8)
+    levels: npt.NDArray[np.uint8] = np.clip((luma - mean) * (_SCALE / spread) + 128.0, 0, 255).astype(
+        np.uint8
+    )
+    return levels
 
 
 def _residual(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> Floats:
@@ -67,17 +72,17 @@ def _residual(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> Floats:
     reach_x, reach_y = max(STEPS_X), max(STEPS_Y)
     padded = np.pad(b, ((0, 0), (reach_y, reach_y), (reach_x, reach_x)), mode="edge")
     flat = a.reshape(num * height, width)
-    best: npt.NDArray[np.uint8] | None = None
+    best = np.full((num * 3, 6), 255, np.uint8)
     for dy in STEPS_Y:
         for dx in STEPS_X:
             top, left = reach_y + dy, reach_x + dx
             moved = padded[:, top : top + height, left : left + width].reshape(num * height, width)
             difference = cv2.absdiff(flat, moved)
             blocks = cv2.resize(difference, (6, num * 3), interpolation=cv2.INTER_AREA)
-            best = blocks if best is None else cv2.min(best, blocks)
-    assert best is not None
+            best = np.minimum(best, blocks)
     capped = np.minimum(best, np.uint8(_SCALE * _MOST_OF_BLOCK))
-    return capped.reshape(num, -1).mean(axis=1, dtype=np.float32) / np.float32(_SCALE)
+    means: Floats = capped.reshape(num, -1).mean(axis=1, dtype=np.float32) / np.float32(_SCALE)
+    return means
 
 
 def kept_share(thumbs: Thumbs, before: npt.NDArray[np.intp], after: npt.NDArray[np.intp]) -> Floats:
@@ -98,6 +103,8 @@ def kept_share(thumbs: Thumbs, before: npt.NDArray[np.intp], after: npt.NDArray[
     for k, (a, b) in enumerate(zip(before, after, strict=True)):
         old, new = np.ascontiguousarray(thumbs[a]), np.ascontiguousarray(thumbs[b])
         lit = np.maximum(old[:, :, 0], new[:, :, 0]) > _BLACK
-        same = cv2.absdiff(old, new).max(axis=2) <= _SAME
+        # What is the same must be small against what the picture shows: in the dark all pictures are near each other.
+        contrast = min(float(old[:, :, 0].std()), float(new[:, :, 0].std()))
+        same = cv2.absdiff(old, new).max(axis=2) <= np.clip(_SAME_SHARE * contrast, *_SAME)
         result[k] = (same & lit).sum() / max(1, int(lit.sum()))
     return result

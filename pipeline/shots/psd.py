@@ -26,7 +26,9 @@ def content(thumbs: Thumbs, times_s: Floats, params: Mapping[str, float]) -> lis
 
     min_shot_s = params.get("min_shot_s", 0.6)
     return _run(
-        ContentDetector(threshold=params.get("threshold", 27.0), min_scene_len=f"{min_shot_s}s"), thumbs, times_s
+        ContentDetector(threshold=params.get("threshold", 27.0), min_scene_len=f"{min_shot_s}s"),
+        thumbs,
+        times_s,
     )
 
 

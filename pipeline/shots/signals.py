@@ -55,7 +55,9 @@ def measure(thumbs: Thumbs, times_s: Floats) -> Signals:
     """
     num_frames = len(thumbs)
     if thumbs.shape[1:] != (27, 48, 3) or thumbs.dtype != np.uint8 or len(times_s) != num_frames:
-        raise ValueError(f"need uint8 (N, 27, 48, 3) and N times, got {thumbs.shape=} {thumbs.dtype=} {len(times_s)=}")
+        raise ValueError(
+            f"need uint8 (N, 27, 48, 3) and N times, got {thumbs.shape=} {thumbs.dtype=} {len(times_s)=}"
+        )
     window = _picture_window(thumbs)
     change = np.zeros(num_frames, np.float32)
     mean = np.zeros((num_frames, 3), np.float32)
@@ -75,7 +77,9 @@ def measure(thumbs: Thumbs, times_s: Floats) -> Signals:
             spread[begin + k] = frame_spread[:, 0]
     intervals = np.diff(times_s)
     interval_s = float(np.median(intervals)) if len(intervals) else 0.0
-    return Signals(np.asarray(times_s, np.float64), change, mean, spread, interval_s if interval_s > 0 else 0.04, window)
+    return Signals(
+        np.asarray(times_s, np.float64), change, mean, spread, interval_s if interval_s > 0 else 0.04, window
+    )
 
 
 def _picture_window(thumbs: Thumbs) -> tuple[slice, slice]:

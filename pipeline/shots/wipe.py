@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.shots.signals import Floats
 class WipeParams:
     """Limits of what counts as a wipe."""
 
-    residual: float = 0.2
+    residual: float = 0.17
     """How far pixels are from the nearer of both shots, as a share of their distance to both; 0.5 is no relation."""
     agreement: float = 0.93
     """Share of pixels and frames that follow "old before its moment, new after"."""
@@ -29,6 +30,10 @@ class WipeParams:
 
 
 LIMITS = WipeParams()
+_LENIENT = 0.5
+"""How far smoothness and concentration may make up for each other."""
+_BEYOND = 0.06
+"""Share of the time between the first and the last pixels counted that the others take before; after, a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,17 @@ class Wipe:
     @property
     def off(self) -> float:
         """How far off a perfect wipe, 1 at the nearest limit."""
+        rough = (1 - self.smoothness) / (1 - LIMITS.smoothness)
+        vague = LIMITS.concentration / max(self.concentration, 1e-3)
         return max(
             self.residual / LIMITS.residual,
             (1 - self.agreement) / (1 - LIMITS.agreement),
-            (1 - self.smoothness) / (1 - LIMITS.smoothness),
+            # The sharper the border is, the less its way need be smooth on so coarse a grid, and the other way round.
+            math.sqrt(max(rough, _LENIENT) * max(vague, _LENIENT)),
+            rough * _LENIENT,
+            vague * _LENIENT,
             self.unevenness / LIMITS.unevenness,
             LIMITS.cover / max(self.cover, 1e-3),
-            LIMITS.concentration / max(self.concentration, 1e-3),
         )
 
 
@@ -72,7 +81,9 @@ def fit_wipe(pictures: Pictures) -> Wipe | None:
     levels = pictures.reshape(count, HEIGHT, WIDTH, 3)
     from_old = np.abs(levels - levels[0]).sum(axis=3)
     from_new = np.abs(levels - levels[-1]).sum(axis=3)
-    weight = np.clip((from_old[-1] - 12) / 36, 0, 1)
+    # What counts as a change depends on how much there is: dark shots differ by few levels.
+    scale = float(np.clip(from_old[-1].mean(), 8, 36))
+    weight = np.clip((from_old[-1] - scale / 3) / scale, 0, 1)
     total = float(weight.sum())
     if total < 0.15 * weight.size:
         return None
@@ -93,15 +104,15 @@ def fit_wipe(pictures: Pictures) -> Wipe | None:
     inside = slice(max(0, int(early) - 1), int(late) + 1)
     at_border = _mean(change[inside], passing[inside])
     return Wipe(
-        begin=early - 1,
-        end=late,
+        begin=early - 1 - _BEYOND * (late - early),
+        end=late + _BEYOND / 3 * (late - early),
         residual=float((np.minimum(from_old, from_new) * weight).sum())
         / (float(((from_old + from_new) * weight).sum()) + 1e-6),
         agreement=float((follows * weight).sum()) / total,
         smoothness=_smoothness(moment, weight),
         unevenness=8 * float(shares.max()) / max(1, int(shares.sum())),
         cover=float(weight.mean()),
-        concentration=at_border / (_mean(change[inside], elsewhere[inside]) + 1.0),
+        concentration=at_border / (_mean(change[inside], elsewhere[inside]) + scale / 36),
     )
 
 
@@ -114,5 +125,7 @@ def _smoothness(moment: Floats, weight: Floats) -> float:
     mean = float((weight * moment).sum() / weight.sum())
     variance = float((weight * (moment - mean) ** 2).sum() / weight.sum())
     across, down = np.minimum(weight[:, 1:], weight[:, :-1]), np.minimum(weight[1:], weight[:-1])
-    squared = float((across * np.diff(moment, axis=1) ** 2).sum() + (down * np.diff(moment, axis=0) ** 2).sum())
+    squared = float(
+        (across * np.diff(moment, axis=1) ** 2).sum() + (down * np.diff(moment, axis=0) ** 2).sum()
+    )
     return 1 - squared / (2 * float(across.sum() + down.sum()) + 1e-6) / (variance + 1e-6)

@@ -11,7 +11,7 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ from pipeline.sources import list_sources
 from pipeline.storage import CHUNK_BYTES, first_line, is_remote, spooled
 from schemas import Config, ErrorKind, MediaError, Probe, Resources, Result, Row, content_id, digest
 
-_CHILD = "pipeline.scan.child"
+_CHILD = "pipeline.media.child"
 _HASH_BYTES_A_S = 700e6
 """BLAKE2b on one core, roughly."""
 _SNIFF_BYTES = 4096
@@ -134,6 +134,11 @@ class IngestFiles:
         """The input that `to_row` gave."""
         return load_input(row)
 
+    def failed(self, item: IngestInput, error: MediaError) -> Result:
+        """A path that could not be looked at has its row, with the reason."""
+        said = {"outcome": "error", "error_kind": error.kind.value, "error": str(error)}
+        return Result(item.input_id, rows={"files": [_listed(item.source) | said]}, error=error)
+
     def setup(self) -> None:
         """Start the decoder's child process."""
         self._child = DecoderChild(_CHILD, self.limits)
@@ -151,15 +156,13 @@ class IngestFiles:
     def _ingest(self, item: IngestInput) -> Result:
         started = time.monotonic()
         row = _listed(item.source) | {"outcome": "ok"}
-        problem = None
         try:
             row |= self._look(item)
         except _Ignored as reason:
             row |= {"outcome": "ignored", "error": str(reason)}
         except MediaError as error:
-            problem = error
-            row |= {"outcome": "error", "error_kind": error.kind.value, "error": str(error)}
-        return Result(item.input_id, rows={"files": [row]}, error=problem, busy_s=time.monotonic() - started)
+            return replace(self.failed(item, error), busy_s=time.monotonic() - started)
+        return Result(item.input_id, rows={"files": [row]}, busy_s=time.monotonic() - started)
 
     def _look(self, item: IngestInput) -> dict[str, object]:
         """The values that only the file itself can give."""
@@ -185,19 +188,19 @@ class IngestFiles:
             if not is_media(source.uri) and looks_like_text(os.pread(fd, _SNIFF_BYTES, 0)):
                 raise _Ignored("a text, by its first bytes")
             # Probing comes first: of what is no video not even all bytes need be read.
-            probe = self._probe(path, fd)
+            probe = self._probe(fd)
             video_id = content_id(_chunks(fd))
             after = _unchanged(fd, source)
             if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                 raise MediaError(ErrorKind.changed, "was written to while it was read")
         finally:
             os.close(fd)
-        text = json.dumps(probe.to_json(), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(probe.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return {"video_id": video_id, "num_bytes": after.st_size, "probe": text}
 
-    def _probe(self, path: str, fd: int) -> Probe:
+    def _probe(self, fd: int) -> Probe:
         assert self._child is not None, "setup() comes before the first call"
-        return Probe.from_json(self._child.call("probe", {"path": path}, fd).header)
+        return Probe.from_json(dict(self._child.call("probe", {}, fd).header))
 
     def _sidecars(self, source: SourceFile) -> Metadata:
         found = Metadata()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pipeline.dataset import Dataset
@@ -81,6 +81,11 @@ class ScanVideos:
         """The input that `to_row` gave."""
         return ScanInput(**row)  # type: ignore[arg-type]
 
+    def failed(self, item: ScanInput, error: MediaError) -> Result:
+        """A video that could not be scanned has its row, with nothing counted."""
+        rows = {"videos": [video_row(item, Probe.from_json(json.loads(item.probe)))]}
+        return Result(item.video_id, rows=rows, error=error)
+
     def setup(self) -> None:
         """Start the decoder's child process."""
         self._scanner = VideoScanner(self.config, self.limits)
@@ -107,13 +112,7 @@ class ScanVideos:
                 scanned = self._scanner.scan(path, item.video_id, probe)
         except MediaError as error:
             write_previews(self._place, item.video_id, [])
-            rows: Mapping[str, Iterable[Row]] = {"videos": [video_row(item, probe)]}
-            return Result(
-                item.video_id,
-                rows={table: list(some) for table, some in rows.items()},
-                error=error,
-                busy_s=time.monotonic() - started,
-            )
+            return replace(self.failed(item, error), busy_s=time.monotonic() - started)
         write_previews(self._place, item.video_id, scanned.previews)
         counted = video_row(item, probe) | dict(scanned.counts)
         return Result(

@@ -38,6 +38,10 @@ class Shout:
     def load(self, row: Row) -> Word:
         return Word(str(row["input_id"]))
 
+    def failed(self, item: Word, error: MediaError) -> Result:
+        row = {"uri": item.input_id, "outcome": "error", "error_kind": error.kind.value}
+        return Result(item.input_id, {"files": [row]}, error=error)
+
     def setup(self) -> None: ...
 
     def close(self) -> None: ...

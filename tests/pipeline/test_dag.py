@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.dag import Step, order, until
 from pipeline.ledger import UnitParts
-from schemas import ConfigError, Resources, Result
+from schemas import ConfigError, MediaError, Resources, Result
 
 
 class Named:
@@ -21,6 +21,9 @@ class Named:
         self.name, self.reads, self.writes = name, reads or {}, writes
 
     def load(self, row: Mapping[str, object]) -> Any:
+        raise AssertionError("never run")
+
+    def failed(self, item: Any, error: MediaError) -> Result:
         raise AssertionError("never run")
 
     def setup(self) -> None: ...

@@ -41,20 +41,19 @@ def test_more_cores_than_the_cluster_has_is_refused_with_both_numbers(
 
 
 @pytest.mark.parametrize(
-    ("num_items", "alone", "sizes"),
+    ("num_items", "sizes"),
     [
-        pytest.param(3, False, {1}, id="few inputs each to a worker"),
-        pytest.param(5_000, False, {64, 8}, id="many small ones in blocks of 64"),
-        pytest.param(5, True, {1}, id="one a block the second time"),
+        pytest.param(3, {1}, id="few inputs each to a worker"),
+        pytest.param(5_000, {64, 8}, id="many small ones in blocks of 64"),
     ],
 )
-def test_blocks_hold_every_input_once(word: Any, num_items: int, alone: bool, sizes: set[int]) -> None:
-    blocks = _blocks([word(f"{k}") for k in range(num_items)], num_workers=2, alone=alone)
+def test_blocks_hold_every_input_once(word: Any, num_items: int, sizes: set[int]) -> None:
+    blocks = _blocks([word(f"{k}") for k in range(num_items)], num_workers=2)
     assert {len(block) for block in blocks} == sizes
     assert sum(len(block) for block in blocks) == num_items
 
 
 def test_long_inputs_get_a_block_of_their_own(word: Any) -> None:
     items = [word(f"long{k}", cost_s=40.0) for k in range(3)] + [word(f"{k}") for k in range(1_000)]
-    blocks = _blocks(items, num_workers=2, alone=False)
+    blocks = _blocks(items, num_workers=2)
     assert [len(block) for block in blocks[:3]] == [1, 1, 1]

@@ -28,7 +28,8 @@ def test_a_node_that_dies_in_the_middle_costs_nothing(
 ) -> None:
     object_store.client.create_bucket(Bucket="footage")
     object_store.client.create_bucket(Bucket="datasets")
-    for film in drawn_videos(tmp_path / "films", _NUM_FILMS, num_frames=240, width=640, height=360):
+    films = drawn_videos(tmp_path / "films", _NUM_FILMS, num_frames=240, width=640, height=360)
+    for film in films.rglob("*.mp4"):
         object_store.client.upload_file(str(film), "footage", film.name)
     for name, value in cluster_env.items():
         monkeypatch.setenv(name, value)

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.stress
 def test_whatever_is_killed_the_same_command_again_gives_what_an_undisturbed_run_gives(
     tmp_path: Path, executor: str, victims: list[Victim]
 ) -> None:
-    drawn_videos(tmp_path / "films", 40, num_frames=240, width=640, height=360)
-    setting = Setting(scratch=tmp_path, inputs=[str(tmp_path / "films")], arguments=("--executor", executor))
+    films = drawn_videos(tmp_path / "films", 60, num_frames=240, width=640, height=360)
+    setting = Setting(scratch=tmp_path, inputs=[str(films)], arguments=("--executor", executor))
     outcomes = disturb(setting, victims, seed=secrets.randbelow(10**6))
     assert {str(outcome) for outcome in outcomes if outcome.differences} == set()
     assert {str(outcome) for outcome in outcomes if outcome.gone_s is None} == set()

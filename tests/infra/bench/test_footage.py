@@ -14,13 +14,13 @@ def frames(path: Path) -> int:
 
 
 def test_tiny_videos_differ_in_content_and_decode(tmp_path: Path) -> None:
-    paths = sorted(tiny_videos(tmp_path, 7, num_variants=3).rglob("*.mp4"))
+    paths = sorted(tiny_videos(tmp_path / "tiny", 7, num_variants=3).rglob("*.mp4"))
     assert len({path.read_bytes() for path in paths}) == 7
     assert [frames(path) for path in paths[:3]] == [10, 20, 30]
 
 
 def test_a_repeated_film_is_as_long_as_asked_for_and_its_times_go_forward(tmp_path: Path) -> None:
-    film = drawn_videos(tmp_path, 1, num_frames=25, width=64, height=48)[0]
+    film = next(drawn_videos(tmp_path / "films", 1, num_frames=25, width=64, height=48).rglob("*.mp4"))
     path = once(tmp_path / "long.mp4", lambda target: repeated(film, target, seconds=3))
     with av.open(str(path)) as container:
         times = [frame.pts for frame in container.decode(video=0)]

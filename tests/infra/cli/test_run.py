@@ -78,7 +78,9 @@ def test_every_path_met_has_a_row_and_every_content_is_one_video(footage: Path, 
 def test_the_cuts_are_where_they_were_made(dataset: Path) -> None:
     videos = table(dataset, "videos").set_index("video_id")["uri"]
     shots = table(dataset, "shots").sort_values(["video_id", "shot_index"])
-    starts = {Path(videos[video]).name: list(rows["start_frame"]) for video, rows in shots.groupby("video_id")}
+    starts = {
+        Path(videos[video]).name: list(rows["start_frame"]) for video, rows in shots.groupby("video_id")
+    }
     assert starts == {"a.mp4": [0, 20, 40], "b.mkv": [0, 30]}
 
 
@@ -143,7 +145,9 @@ def test_ray_and_this_process_give_the_same_tables(footage: Path, dataset: Path,
             id="unknown key",
         ),
         pytest.param(
-            ["plan", "--input", ".", "--dataset", "ds", "--until", "scna"], "did you mean 'scan'?", id="unknown stage"
+            ["plan", "--input", ".", "--dataset", "ds", "--until", "scna"],
+            "did you mean 'scan'?",
+            id="unknown stage",
         ),
         pytest.param(["run", "none.yaml", "--input", "."], "none.yaml: cannot be read", id="missing config"),
         pytest.param(["inspect", "nowhere"], "nowhere", id="no dataset to inspect"),
@@ -180,7 +184,15 @@ def test_a_full_disk_gets_one_sentence(footage: Path, tmp_path: Path) -> None:
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("making a file system that is soon full needs the right to mount one")
     try:
-        arguments = ["--input", str(footage), "--dataset", str(small / "ds"), "--executor", "local", *OVERRIDES]
+        arguments = [
+            "--input",
+            str(footage),
+            "--dataset",
+            str(small / "ds"),
+            "--executor",
+            "local",
+            *OVERRIDES,
+        ]
         command = [sys.executable, "-m", "infra.cli.main", "run", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     finally:

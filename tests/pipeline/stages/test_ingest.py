@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.executor import LocalExecutor
 from pipeline.manifest import to_table
 from pipeline.media import MediaLimits
 from pipeline.stages.ingest import (
@@ -320,6 +321,27 @@ def test_a_remote_file_longer_than_the_limit_is_refused(s3, ingest: Ingest) -> N
 def test_a_film_on_a_web_server_is_read(web, ingest: Ingest) -> None:
     url = web.put("film.mkv", FILM)
     assert ingest(url)[url]["video_id"] == content_id([FILM])
+
+
+def test_workers_of_the_local_executor_give_one_row_a_path(ingest: Ingest) -> None:
+    for k in range(20):
+        _write(f"in/{k}.mkv", FILM if k % 2 else OTHER)
+    _write("in/note.txt", "words")
+    items = list(list_inputs(IngestConfig(), ["in"]))
+    results = list(LocalExecutor(cpus=2).run(IngestFiles(IngestConfig(), MediaLimits()), items))
+    rows = {row["uri"]: row.get("video_id") for result in results for row in result.rows["files"]}
+    assert len(results) == len(rows) == 21
+    assert set(rows.values()) == {content_id([FILM]), content_id([OTHER]), None}
+
+
+def test_every_real_film_is_probed_and_every_other_file_ignored(
+    stage: IngestFiles, shared_footage: Path
+) -> None:
+    rows = rows_of(stage, list(list_inputs(IngestConfig(), [str(shared_footage)])))
+    films = {uri for uri, row in rows.items() if row["outcome"] == "ok"}
+    assert films
+    assert {Path(uri).suffix for uri in rows.keys() - films} == {".json", ".md", ".py", ".tsv"}
+    assert all(row["outcome"] == "ignored" for uri, row in rows.items() if uri not in films)
 
 
 def test_a_table_that_is_not_there_stops_the_run_before_it_starts(ingest: Ingest) -> None:

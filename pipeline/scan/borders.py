@@ -1,0 +1,132 @@
+"""Black borders: bars above, below and beside the picture, and the crop that takes them off.
+
+Evidence is, for each row and column of native luma, the share of its pixels that are lighter than black, in each frame
+that was looked at. A bar's share is 0 in every frame; a line of text inside a bar lights up a small part of its rows; the
+picture begins where the share rises at once to what it is further in. A dark picture rises slowly, or not at all: there
+the clip's own evidence is too weak and the whole video's is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Shares = npt.NDArray[np.floating]
+Bytes = npt.NDArray[np.uint8]
+
+_DARK: Final = 0.02
+"""Share of light pixels up to which a line is black: specks of noise."""
+_TEXT: Final = 0.6
+"""Share of light pixels that text inside a bar does not reach: a full line of bold letters reaches 0.45."""
+_RISE: Final = 0.5
+"""The picture begins where the share reaches this part of what it is just inside."""
+_INSIDE: Final = 0.03
+"""How far inside, as a share of the side, `_RISE` compares."""
+_DEEPEST: Final = 0.45
+"""No bar is deeper than this share of the side."""
+_SYMMETRY: Final = 0.01
+"""How closely opposite bars agree, as a share of the side (but 3 lines at least)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A rectangle in pixels; `x` and `y` are its left upper corner."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def num_pixels(self) -> int:
+        """Its area."""
+        return self.width * self.height
+
+
+def find_crop(rows: Bytes, columns: Bytes, video_rows: Bytes, video_columns: Bytes) -> Crop:
+    """The part of a clip's stored picture that is not border.
+
+    Args:
+        rows: Share of light pixels of each row in each look at the clip, uint8 (n, H), in 1/255.
+        columns: The same of columns, uint8 (n, W).
+        video_rows: The same in each look at the whole video, or the largest of them, (m, H).
+        video_columns: (m, W).
+
+    Returns:
+        The whole picture where no border is certain.
+    """
+    top, bottom = _bars(_lit(rows), _lit(video_rows))
+    left, right = _bars(_lit(columns), _lit(video_columns))
+    height, width = rows.shape[1], columns.shape[1]
+    return Crop(left, top, width - left - right, height - top - bottom)
+
+
+def _lit(shares: Bytes) -> Shares:
+    """The evidence of several looks: the largest share that more than one of them (of many) shows."""
+    largest = np.sort(shares, axis=0)[-1 if len(shares) < 8 else -2]
+    return np.asarray(largest / 255.0)
+
+
+def _bars(own: Shares, video: Shares) -> tuple[int, int]:
+    """How deep the bars at both ends of a profile are."""
+    depths = [_depth(own), _depth(own[::-1])]
+    for side, (profile, usual) in enumerate(((own, video), (own[::-1], video[::-1]))):
+        # A bar must show its edge, in the clip or else in the video; else it is darkness.
+        if not _has_edge(profile, depths[side]):
+            depths[side] = _depth(usual)
+            if not _has_edge(usual, depths[side]):
+                depths[side] = 0
+    depths = _mirrored(own, depths)
+    return (0, 0) if sum(depths) >= len(own) * 2 * _DEEPEST else (depths[0], depths[1])
+
+
+def _depth(profile: Shares) -> int:
+    """The depth of the bar at the beginning of a profile, 0 where it begins with picture or is black throughout."""
+    limit = int(len(profile) * _DEEPEST)
+    if profile[0] > _DARK and not _is_fringe(profile):
+        return 0
+    lit = np.flatnonzero(profile[: limit + 1] > _DARK)
+    for start in lit:
+        inside = _inside(profile, int(start))
+        if profile[start] >= max(_DARK, _RISE * inside):
+            return int(start)
+    return 0
+
+
+def _is_fringe(profile: Shares) -> bool:
+    """Whether only the outermost lines are lit, as some captures leave them."""
+    return bool(len(profile) > 64 and (profile[2:8] <= _DARK).all())
+
+
+def _inside(profile: Shares, start: int) -> float:
+    """The usual share just inside a line."""
+    reach = max(4, round(len(profile) * _INSIDE))
+    return float(np.median(profile[start + 1 : start + 1 + reach]))
+
+
+def _has_edge(profile: Shares, depth: int) -> bool:
+    """Whether a bar of this depth ends at a straight edge: black to its last lines, then lit over much of the line."""
+    if depth < 2:
+        return depth == 0
+    outside = float(np.median(profile[max(0, depth - 6) : depth]))
+    return outside <= _DARK and _inside(profile, depth) >= 0.25 and profile[depth : depth + 3].max() >= 0.2
+
+
+def _mirrored(profile: Shares, depths: list[int]) -> list[int]:
+    """Deepen the bar that holds text to the depth of the one opposite, where the picture's edge shows there."""
+    near = max(3, round(len(profile) * _SYMMETRY))
+    for side, line in enumerate((profile, profile[::-1])):
+        other = depths[1 - side]
+        if depths[side] >= other - near:
+            continue
+        for depth in sorted(range(max(2, other - near), other + near + 1), key=lambda d: abs(d - other)):
+            outer = line[:depth]
+            text_only = outer.max() <= _TEXT and np.median(outer) <= 0.25
+            step = _inside(line, depth) - float(np.max(line[max(0, depth - 2) : depth]))
+            if text_only and step >= 0.25 and line[depth] >= _RISE * _inside(line, depth):
+                depths[side] = depth
+                break
+    return depths

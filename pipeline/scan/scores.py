@@ -1,0 +1,211 @@
+"""The cheap scores of a clip, from what was measured once; each is finite, or None where it has no meaning.
+
+All come from decoded pictures and their times, never from the codec's own vectors or sizes, so that re-encoding a
+clip changes them little. Areas are shares of the picture within the clip's crop.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.scan.borders import Crop
+from pipeline.scan.frame_log import FrameLog
+
+Array = npt.NDArray[Any]
+
+_STILL_CHANGE = 0.12
+"""Mean change of luma, in levels, up to which a frame repeats the one before: what a keyframe of the same picture
+changes in a good encoding."""
+_STILL_AREA = 0.0002
+"""Share of changed pixels up to which it does: 4 of the 20,736 that are compared."""
+_HOLD_S = 0.5
+"""A picture that stands so long is frozen; a shorter repeat is a duplicate."""
+_SLIDE_LEVELS = 3
+"""Full-range levels by which no cell of 48x27 may change within a second of a slide."""
+_BLACK_LEVEL = 20
+_BLACK_SHARE = 0.98
+_DARK_LEVEL, _BRIGHT_LEVEL = 26, 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """The columns of the table `scores/scan`."""
+
+    motion_mean: float | None
+    """Mean speed of the picture's textured points, in longer sides of the picture a second, from 0. Optical flow (DIS)
+    of five pairs a second. None for a single picture."""
+    camera_motion: float | None
+    """Mean speed of the camera's pan and tilt, in longer sides a second, from 0: the median flow of textured points."""
+    camera_zoom: float | None
+    """Mean growth of the picture a second (0.1: ten per cent; negative: zoom out), by least squares on the flow."""
+    camera_shake: float | None
+    """Root mean square of the change of the camera's velocity from one pair to the next, in longer sides a second, from
+    0: a steady pan has none."""
+    moving_area_ratio: float | None
+    """Mean share of the picture that moves against the camera (pan, zoom and roll taken off), 0 to 1."""
+    sharpness: float | None
+    """Root of the variance of the Laplacian of the preview's luma, in levels, from 0; median of the looks. At the size
+    of the preview, so that sizes compare. Source: Pech-Pacheco et al. 2000, "Diatom autofocusing", LAPV."""
+    luma_mean: float | None
+    """Mean luma as displayed (HDR tone-mapped), 0 to 1."""
+    luma_spread: float | None
+    """Standard deviation of luma over the picture, 0 to 0.5; mean of the looks."""
+    dark_area_ratio: float | None
+    """Mean share of the picture that is darker than a tenth of white, 0 to 1."""
+    bright_area_ratio: float | None
+    """Mean share of the picture that is brighter than 94 % of white, 0 to 1."""
+    saturation_mean: float | None
+    """Mean of the largest less the smallest of R, G and B, 0 (grey) to 1."""
+    black_frame_ratio: float
+    """Share of the clip's time in which the picture is black (98 % of it under 8 % of white), 0 to 1."""
+    freeze_ratio: float
+    """Share of the clip's time in which one picture stands for half a second or more, 0 to 1."""
+    slideshow_ratio: float | None
+    """Share of the clip's seconds within which nothing visible changes, compression noise aside, 0 to 1."""
+    duplicate_frame_ratio: float
+    """Share of frames that repeat the one before, but for frozen pictures, 0 to 1 (0.2 for film at 30 a second)."""
+    frame_interval_variation: float
+    """Standard deviation of the time between frames over its mean, from 0 (constant frame rate)."""
+    combing_ratio: float | None
+    """Mean share of pixels that stand out from the rows above and below as woven fields do: over about 0.02 where motion
+    is interlaced. Band of native columns; test of FFmpeg's `fieldmatch`."""
+    border_area_ratio: float
+    """Share of the stored picture that the crop takes off, 0 to 1."""
+
+    def to_row(self) -> dict[str, float | None]:
+        """The columns; what is not finite becomes None."""
+        return {
+            name: None if v is None or not math.isfinite(v) else float(v) for name, v in asdict(self).items()
+        }
+
+
+NAMES = tuple(field.name for field in fields(Scores))
+"""The columns in order."""
+
+
+def score(log: FrameLog, edges: Array, start: int, end: int, crop: Crop) -> Scores:
+    """Score the frames `[start, end)`.
+
+    Args:
+        log: The whole video's log.
+        edges: Where each frame begins and the last one ends, in ticks, int64 (N + 1,).
+        start: The clip's first frame.
+        end: One past its last.
+        crop: The part of the stored picture that is not border.
+    """
+    share = crop.num_pixels / (log.frame_width * log.frame_height)
+    # Differences of whole ticks, so that a constant rate is exactly constant.
+    ticks = np.diff(edges[start : end + 1])
+    durations = ticks * float(log.time_base)
+    return Scores(
+        **_motion(log, start, end, share),
+        **_pictures(log, start, end, crop),
+        **_holds(log, durations, start, end),
+        black_frame_ratio=_black(log, durations, start, end, crop),
+        slideshow_ratio=_slideshow(log, edges * float(log.time_base), start, end),
+        frame_interval_variation=float(ticks.std() / ticks.mean()),
+        border_area_ratio=1 - share,
+    )
+
+
+def _motion(log: FrameLog, start: int, end: int, share: float) -> dict[str, float | None]:
+    first, last = np.searchsorted(log.pair_frames[:, 0], start), np.searchsorted(log.pair_frames[:, 1], end)
+    if first >= last:
+        return dict.fromkeys(
+            ("motion_mean", "camera_motion", "camera_zoom", "camera_shake", "moving_area_ratio")
+        )
+    pairs = np.asarray(log.pair_motion[first:last], np.float64)
+    speed, camera, zoom, area = pairs[:, 0], pairs[:, 1:3], pairs[:, 3], pairs[:, 4]
+    turns = np.diff(camera, axis=0)
+    return {
+        "motion_mean": float(speed.mean()),
+        "camera_motion": float(np.hypot(camera[:, 0], camera[:, 1]).mean()),
+        "camera_zoom": float(zoom.mean()),
+        "camera_shake": float(np.sqrt((turns**2).sum(1).mean())) if len(turns) else 0.0,
+        # Nothing is textured in a border, so shares of the whole picture are too small by the border's.
+        "moving_area_ratio": min(1.0, float(area.mean() / share)),
+    }
+
+
+def _pictures(log: FrameLog, start: int, end: int, crop: Crop) -> dict[str, float | None]:
+    first, last = np.searchsorted(log.look_frames, (start, end))
+    names = "sharpness luma_mean luma_spread dark_area_ratio bright_area_ratio saturation_mean combing_ratio".split()
+    if first >= last:
+        return dict.fromkeys(names)
+    rgb = _inside(log.look_rgb[first:last], crop, log, margin=0).astype(np.float32)
+    # One cell further in: a border's own edge is the sharpest of all.
+    detail = _inside(log.look_detail[first:last], crop, log, margin=1)
+    # Source: ITU-R BT.709, luma.
+    luma = rgb @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    colour = rgb.max(-1) - rgb.min(-1)
+    native = crop.num_pixels / (log.frame_width * log.frame_height)
+    return {
+        "sharpness": float(np.sqrt(np.median(detail.mean((1, 2), dtype=np.float64)))),
+        "luma_mean": float(luma.mean(dtype=np.float64) / 255),
+        "luma_spread": float(luma.std((1, 2), dtype=np.float64).mean() / 255),
+        "dark_area_ratio": float((luma < _DARK_LEVEL).mean()),
+        "bright_area_ratio": float((luma > _BRIGHT_LEVEL).mean()),
+        "saturation_mean": float(colour.mean(dtype=np.float64) / 255),
+        "combing_ratio": min(1.0, float(log.look_comb[first:last].mean(dtype=np.float64) / native)),
+    }
+
+
+def _inside(maps: Array, crop: Crop, log: FrameLog, margin: int) -> Array:
+    """The cells that lie wholly within the crop, less `margin` of them at sides that are cropped; one at least."""
+    rows = _cells(crop.y, crop.height, log.frame_height, maps.shape[1], margin)
+    columns = _cells(crop.x, crop.width, log.frame_width, maps.shape[2], margin)
+    return maps[:, rows, columns]
+
+
+def _cells(start: int, length: int, whole: int, count: int, margin: int) -> slice:
+    if length == whole:
+        return slice(0, count)
+    first = math.ceil(start * count / whole) + (margin if start else 0)
+    last = math.floor((start + length) * count / whole) - (margin if start + length < whole else 0)
+    if first >= last:
+        middle = min(count - 1, (2 * start + length) * count // (2 * whole))
+        return slice(middle, middle + 1)
+    return slice(first, last)
+
+
+def _holds(log: FrameLog, durations: Array, start: int, end: int) -> dict[str, float]:
+    """Frozen and repeated pictures."""
+    still = (log.change[start + 1 : end] <= _STILL_CHANGE) & (
+        log.changed_area[start + 1 : end] <= _STILL_AREA
+    )
+    begins = np.concatenate([[0], 1 + np.flatnonzero(~still)])
+    lengths = np.add.reduceat(durations, begins)
+    counts = np.diff(np.append(begins, end - start))
+    # Where every frame lasts as long, that is the frame rate and no freeze.
+    frozen = lengths >= max(_HOLD_S, 2.5 * float(np.median(durations)))
+    repeats = int((counts[~frozen] - 1).sum())
+    return {
+        "freeze_ratio": float(lengths[frozen].sum() / durations.sum()),
+        "duplicate_frame_ratio": repeats / max(1, end - start - 1),
+    }
+
+
+def _black(log: FrameLog, durations: Array, start: int, end: int, crop: Crop) -> float:
+    # Ten frames a second are enough to see black, and spare reading every thumbnail again.
+    step = max(1, int((end - start) / max(1.0, 10 * float(durations.sum()))))
+    luma = _inside(log.thumbs[start:end:step, :, :, 0], crop, log, margin=0)
+    black = (luma <= _BLACK_LEVEL).mean((1, 2)) >= _BLACK_SHARE
+    weights = durations[::step]
+    return float(weights[black].sum() / weights.sum())
+
+
+def _slideshow(log: FrameLog, edges: Array, start: int, end: int) -> float | None:
+    if end - start < 2:
+        return None
+    num_steps = max(1, round(float(edges[end] - edges[start])))
+    wanted = np.linspace(edges[start], edges[end - 1], num_steps + 1)
+    frames = np.unique(np.clip(np.searchsorted(edges[start:end], wanted), 0, end - start - 1)) + start
+    luma = np.ascontiguousarray(log.thumbs[frames][..., 0])
+    largest = cv2.absdiff(luma[1:], luma[:-1]).max(axis=(1, 2))
+    return float((largest <= _SLIDE_LEVELS).mean())

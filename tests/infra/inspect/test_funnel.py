@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from infra.inspect.funnel import Step, funnel, funnel_json, funnel_text
+from infra.inspect.sql import open_views
+from pipeline.dataset import Dataset
+
+
+@pytest.fixture
+def steps(dataset: Dataset) -> dict[str, Step]:
+    with open_views(dataset.manifest) as db:
+        return {step.name: step for step in funnel(db)}
+
+
+def test_every_file_is_counted_once(steps: dict[str, Step]) -> None:
+    met = steps["files met"]
+    assert met.count == 10
+    assert {loss.reason: loss.count for loss in met.losses} == {
+        "error: corrupt": 1,
+        "error: empty": 1,
+        "ignored": 2,
+    }
+    assert steps["readable videos"].count == met.count - 4
+    assert [(loss.reason, loss.count) for loss in steps["readable videos"].losses] == [
+        ("copies of another file", 1)
+    ]
+    assert steps["distinct videos"].count == 5
+    assert [(loss.reason, loss.count) for loss in steps["distinct videos"].losses] == [("error: timeout", 1)]
+    assert steps["scanned videos"].count == 4
+
+
+def test_footage_is_conserved_from_step_to_step(steps: dict[str, Step]) -> None:
+    order = ["readable videos", "distinct videos", "scanned videos", "shots", "clips"]
+    for before, after in itertools.pairwise(order):
+        lost = sum(loss.seconds or 0.0 for loss in steps[before].losses)
+        assert steps[before].seconds - lost == pytest.approx(steps[after].seconds), (before, after)
+    assert steps["scanned videos"].seconds == pytest.approx((220 + 250 + 60 + 75) / 25)
+    assert steps["clips"].seconds == pytest.approx((100 + 60 + 250 + 75) / 25)
+
+
+def test_shots_without_a_clip_are_told(steps: dict[str, Step]) -> None:
+    assert (steps["shots"].count, steps["clips"].count) == (7, 4)
+    lost = steps["shots"].losses[0]
+    assert (lost.count, lost.seconds) == (3, pytest.approx((40 + 30 + 20) / 25))
+
+
+def test_shares_are_of_the_distinct_videos(steps: dict[str, Step]) -> None:
+    assert steps["distinct videos"].share == 1.0
+    assert steps["clips"].share == pytest.approx(485 / (605 + 200))
+    assert steps["files met"].share is None
+
+
+def test_a_video_that_no_scan_has_met_yet_is_told(empty_dataset: Dataset) -> None:
+    claimed = json.dumps({"duration_s": 12.5})
+    row = {"uri": "a", "video_id": "v", "outcome": "ok", "probe": claimed}
+    empty_dataset.manifest.append(
+        "files", [row, {"uri": "b", "video_id": "w", "outcome": "ok", "probe": "{broken"}]
+    )
+    with open_views(empty_dataset.manifest) as db:
+        found = {step.name: step for step in funnel(db)}
+    lost = found["distinct videos"].losses
+    assert [(loss.reason, loss.count, loss.seconds) for loss in lost] == [("not scanned yet", 2, 12.5)]
+
+
+def test_nothing_at_all_is_a_funnel_of_zeros(empty_dataset: Dataset) -> None:
+    with open_views(empty_dataset.manifest) as db:
+        found = funnel(db)
+    assert {step.count for step in found} == {0}
+    assert not any(step.losses for step in found)
+    assert len(funnel_text(found).splitlines()) == 1 + len(found)
+
+
+def test_the_table_has_a_line_a_step_and_a_line_a_loss(steps: dict[str, Step]) -> None:
+    text = funnel_text(steps.values())
+    assert len(text.splitlines()) == 1 + sum(1 + len(step.losses) for step in steps.values())
+    assert json.loads(json.dumps(funnel_json(steps.values())))[-1]["name"] == "clips"
