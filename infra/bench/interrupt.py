@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -120,10 +121,10 @@ def kill_and_resume(
         killed_s = _kill_one(run, victim)
         status = run.wait(_RUN_S)
         # The next run does not wait until the rest of this one has gone, and must not mind it.
-        ended = time.monotonic()
-        again_s = setting.finish(name)
-        gone = wait_for(lambda: not run.pids(), timeout_s=60)
-        gone_s = time.monotonic() - ended if gone else None
+        with ThreadPoolExecutor(1) as aside:
+            gone = aside.submit(_until_gone, run)
+            again_s = setting.finish(name)
+            gone_s = gone.result()
     found = differences(setting.dataset(undisturbed), setting.dataset(name))
     return Outcome(
         victim=victim,
@@ -134,6 +135,13 @@ def kill_and_resume(
         gone_s=gone_s,
         differences=found,
     )
+
+
+def _until_gone(run: Marked, timeout_s: float = 60.0) -> float | None:
+    """After how many seconds nothing is left of a run; None where something stays."""
+    started = time.monotonic()
+    gone = wait_for(lambda: not run.pids(), timeout_s, every_s=0.2)
+    return time.monotonic() - started if gone else None
 
 
 def _kill_one(run: Marked, victim: Victim) -> float | None:

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Sequence
 
 from infra.cli import demo, inspect, plan, run
+from pipeline.config import PipelineConfig
 from schemas import ConfigError
 
-_OVERRIDE = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+=.*", re.DOTALL)
+_OVERRIDE = re.compile(rf"({'|'.join(PipelineConfig.model_fields)}|[a-z_]+\.[a-z0-9_.]+)=.*", re.DOTALL)
 _WITH_OVERRIDES = ("run", "plan")
 
 

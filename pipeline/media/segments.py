@@ -124,20 +124,16 @@ def plan_segments(
 def _clean_times(
     container: InputContainer, stream: VideoStream, progress: Callable[[int], None]
 ) -> list[PacketTime] | None:
-    """The times of all packets, in the file's order; None unless all are whole and in a possible order."""
+    """The times of all packets, in the file's order; None unless all are whole and each has its own."""
     times: list[PacketTime] = []
-    last_dts: int | None = None
     damaged: list[None] = []
     for number, packet in enumerate(read_packets(container, stream, lambda: damaged.append(None))):
         progress(number)
-        pts, dts = packet.pts, packet.dts
-        if damaged or pts is None or dts is None or packet.is_corrupt or packet.is_discard:
+        pts = packet.pts
+        if damaged or pts is None or packet.is_corrupt or packet.is_discard:
             return None
         if packet.has_sidedata("encryption_info") or packet.has_sidedata("new_extradata"):
             return None
-        if last_dts is not None and dts <= last_dts:
-            return None
-        last_dts = dts
         times.append(PacketTime(pts, packet.is_keyframe))
     if damaged or len({time.pts for time in times}) != len(times):
         return None

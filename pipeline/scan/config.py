@@ -19,9 +19,9 @@ class ScanConfig(Config):
     """Who finds the shots. `accurate` and `transnet` need the extra `accurate`."""
     detector_params: dict[str, float] = {}
     """The detector's own settings, by name; each has a default."""
-    min_clip_s: float = Field(2.0, gt=0, allow_inf_nan=False)
-    """Shots shorter than this give no clip, in seconds: two seconds are 49 frames at 24 a second, and less shows hardly
-    any motion to learn from."""
+    min_clip_s: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """Shots shorter than this give no clip, in seconds: they hold hardly any motion. It is short because what is not made
+    here can only be had by another scan, while a longer minimum is a rule over clips, and costs a query."""
     max_clip_s: float = Field(10.0, gt=0, allow_inf_nan=False)
     """Longer shots are cut into pieces of nearly equal length and at most this, in seconds: what today's models make in
     one go, and what a captioner still describes without forgetting the beginning."""

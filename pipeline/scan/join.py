@@ -119,10 +119,11 @@ def _pairs(logs: Sequence[FrameLog], begins: Array, pts: Array) -> tuple[Array, 
             own, own_motion = own[1:], own_motion[1:]
         else:
             continue
-        interval_s = float((int(pts[bridge]) - int(pts[sample])) * log.time_base)
-        moved = np.asarray(flow.calc(np.ascontiguousarray(luma), np.ascontiguousarray(bridge_luma), None))  # type: ignore[call-overload]
+        ticks = np.array([int(pts[bridge]) - int(pts[sample])], np.float64)
+        first, second = np.ascontiguousarray(luma), np.ascontiguousarray(bridge_luma)
+        points = motion.points_of(first, flow.calc(first, second, None))  # type: ignore[call-overload]
         frames += [np.array([[sample, bridge]], np.int64), own]
-        motions += [motion.describe(luma[None], moved[None], np.array([interval_s]), aspect), own_motion]
+        motions += [motion.describe(points[None], ticks * float(log.time_base), aspect), own_motion]
         sample, luma = _last_sample(log, begin, bridge, bridge_luma)
     return _joined(frames), _joined(motions)
 

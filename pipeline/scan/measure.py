@@ -62,6 +62,7 @@ class FrameMeter:
         self._pair_cell = 0
         self._samples: list[int] = []
         self._pairs: list[tuple[int, int]] = []
+        self._points: list[npt.NDArray[np.float32]] = []
         self._motion: list[npt.NDArray[np.float32]] = []
         self._sample_luma: Bytes | None = None
         self._sample_frame = 0
@@ -107,6 +108,7 @@ class FrameMeter:
             raise ValueError("no frame was measured")
         if self._batch.num_frames:
             self._flush()
+        self._describe_motion()
         # Whether this frame shows a point of the grid is for the neighbour to say; see FrameLog.
         self._looks.append((len(self._pts) - 1, self._looker.look(self._held)))
         self._held = None
@@ -158,25 +160,28 @@ class FrameMeter:
         batch.clear()
 
     def _measure_motion(self, luma: Bytes, begin: int) -> None:
-        befores: list[Bytes] = []
-        flows: list[Any] = []
-        first_pair = len(self._pairs)
         for index in self._samples:
             small = motion.small_luma(luma[index - begin])
             if self._sample_luma is not None:
-                befores.append(self._sample_luma)
-                flows.append(self._flow.calc(self._sample_luma, small, None))  # type: ignore[call-overload]
+                flow = self._flow.calc(self._sample_luma, small, None)  # type: ignore[call-overload]
+                self._points.append(motion.points_of(self._sample_luma, flow))
                 if not self._pairs:
                     self._edge_luma[1] = small
                 self._edge_luma[2] = small
                 self._pairs.append((self._sample_frame, index))
             self._sample_luma, self._sample_frame = small, index
         self._samples.clear()
-        if flows:
-            times = [(self._pts[b] - self._pts[a]) for a, b in self._pairs[first_pair:]]
-            interval_s = np.array(times, np.float64) * float(self._time_base)
+        if len(self._points) >= BATCH_FRAMES:
+            self._describe_motion()
+
+    def _describe_motion(self) -> None:
+        """Turn the points of some pairs into numbers, many pairs at once."""
+        if self._points:
+            pairs = self._pairs[-len(self._points) :]
+            ticks = np.array([self._pts[after] - self._pts[before] for before, after in pairs], np.float64)
             aspect = self._size[0] / self._size[1]
-            self._motion.append(motion.describe(np.stack(befores), np.stack(flows), interval_s, aspect))
+            self._motion.append(motion.describe(np.stack(self._points), ticks * float(self._time_base), aspect))
+            self._points.clear()
 
 
 def changes(

@@ -14,7 +14,7 @@ class ScanRules:
 
     detector: str = "default"
     detector_params: Mapping[str, float] = field(default_factory=dict)
-    min_clip_s: float = 2.0
+    min_clip_s: float = 1.0
     max_clip_s: float = 10.0
     num_previews: int = 3
     preview_px: int = 512
@@ -22,8 +22,8 @@ class ScanRules:
 
     @property
     def looks_per_s(self) -> Fraction:
-        """How often a frame is looked at closely: each second, and twice at least in the shortest clip."""
-        return 1 / min(Fraction(1), Fraction(self.min_clip_s) / 2)
+        """How often a frame is looked at closely: each second, and once at least in the shortest clip."""
+        return 1 / min(Fraction(1), Fraction(self.min_clip_s))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""

@@ -20,7 +20,9 @@ def default(thumbs: Thumbs, times_s: Floats, params: Mapping[str, float]) -> lis
 def propose(thumbs: Thumbs, times_s: Floats) -> list[Event]:
     """Everything that may be a transition, with its score."""
     signals = measure(thumbs, times_s)
-    jumps = find_hard_cuts(thumbs, signals) + find_fades(thumbs, signals)
+    cuts = find_hard_cuts(thumbs, signals)
+    sure_cuts = [event.start_frame for event in cuts if event.score >= 0.5]
+    jumps = cuts + find_fades(thumbs, signals, sure_cuts)
     sure = merge_events(event for event in jumps if event.score >= 0.5)
     doubtful = [event for event in jumps if event.score < 0.5]
     return [*sure, *doubtful, *find_gradual(thumbs, signals, sure)]

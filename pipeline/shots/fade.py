@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,14 +42,23 @@ class _Ramp:
     """Root mean square distance from a straight line, as part of the height."""
 
 
-def find_fades(thumbs: Thumbs, signals: Signals) -> list[Event]:
-    """Every stretch of plain colour with the fades around it, and every dip in contrast that comes near."""
+def find_fades(thumbs: Thumbs, signals: Signals, cuts: Sequence[int]) -> list[Event]:
+    """Every stretch of plain colour with the fades around it, and every dip in contrast that comes near.
+
+    Args:
+        thumbs: Thumbnails.
+        signals: What was measured of them.
+        cuts: First frames after hard cuts; no fade goes on beyond one.
+    """
     spread = signals.spread
     flat = (spread[:, 0] <= FLAT_SPREAD) & (spread[:, 1:].max(axis=1) <= FLAT_SPREAD)
     if flat.all():
         return []
+    runs = _runs(flat)
+    # A ramp stops at a cut and at the next plain stretch, whose first frame it cannot hold either way.
+    barriers = np.unique(np.array([*cuts, *(frame for run in runs for frame in run)], np.intp))
     events = [
-        event for begin, end in _runs(flat) if (event := _plain(thumbs, signals, begin, end)) is not None
+        event for begin, end in runs if (event := _plain(thumbs, signals, barriers, begin, end)) is not None
     ]
     events += [
         event for bottom in _dips(signals, flat) if (event := _dip(thumbs, signals, bottom)) is not None
@@ -62,11 +72,13 @@ def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _plain(thumbs: Thumbs, signals: Signals, begin: int, end: int) -> Event | None:
+def _plain(
+    thumbs: Thumbs, signals: Signals, barriers: npt.NDArray[np.intp], begin: int, end: int
+) -> Event | None:
     """The event around frames `[begin, end)` of plain colour, unless they are a flash or a plain card."""
     color = signals.mean[begin:end].mean(axis=0)
-    before = _ramp(thumbs, signals, color, begin - 1, -1)
-    after = _ramp(thumbs, signals, color, end, +1)
+    before = _ramp(signals, barriers, color, begin - 1, -1)
+    after = _ramp(signals, barriers, color, end, +1)
     fades = before.num_frames + after.num_frames > 0
     inside = begin - before.num_frames > 0 and end + after.num_frames < signals.num_frames
     if inside:
@@ -135,9 +147,15 @@ def _side(signals: Signals, start: int, step: int, limit: int) -> npt.NDArray[np
     return start + step * np.arange(max(0, count))
 
 
-def _ramp(thumbs: Thumbs, signals: Signals, color: Floats, start: int, step: int) -> _Ramp:
+def _ramp(signals: Signals, barriers: npt.NDArray[np.intp], color: Floats, start: int, step: int) -> _Ramp:
     """How many frames from `start` on (away from the plain colour) are still fading."""
     frames = _side(signals, start, step, signals.frames_in(LONGEST_S * 1.5, at_least=4))
+    if step > 0:
+        ahead = barriers[barriers > start + 2]
+        frames = frames[frames < ahead[0]] if len(ahead) else frames
+    else:
+        behind = barriers[barriers <= start - 2]
+        frames = frames[frames >= behind[-1]] if len(behind) else frames
     if len(frames) < 2:
         return _Ramp(0, 0.0)
     # The distance of a frame from the colour, over all pixels and channels, is linear in a fade's share of picture.

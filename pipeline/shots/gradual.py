@@ -36,6 +36,9 @@ PROPOSAL_UNLIKENESS = 0.3
 """Ends of a window more alike than this are one shot."""
 UNLIKENESS, UNLIKENESS_OFF = 0.22, 0.4
 """Both ends must be so unlike where the fit is perfect, and the second more where it is at its limit."""
+LEAST_STEP_SHARE = 0.28
+"""A quarter of a dissolve is no motion of what was there before; a quarter of a pan over soft things is, and only
+its whole way is too long to be seen as one."""
 WIPE_UNLIKENESS = 0.5
 """The same for a wipe, whose fit says more by itself."""
 UNSEEN_SHARE = 0.06
@@ -184,10 +187,18 @@ def _event(
     unlike = float(unlikeness(thumbs, signals, *pair)[0])
     needed = WIPE_UNLIKENESS if kind is Transition.wipe else UNLIKENESS + UNLIKENESS_OFF * min(off, 1.0)
     margin = min(1 / max(off, 0.05), unlike / needed, MOST_KEPT / max(kept, 1e-3))
+    if kind is Transition.dissolve and margin >= 1:
+        margin = min(margin, _step_share(thumbs, signals, before, after, unlike) / LEAST_STEP_SHARE)
     # In its last few percent nobody sees the old picture any more, and the fit is as likely late as early.
     if kind is Transition.dissolve:
         after -= round(UNSEEN_SHARE * (after - before))
     return Event(before + 1, after, kind, margin / (1 + margin))
+
+
+def _step_share(thumbs: Thumbs, signals: Signals, before: int, after: int, unlike: float) -> float:
+    """How unlike pictures a quarter of the way apart are, as a share of how unlike both ends are."""
+    quarters = np.linspace(before, after, 5).round().astype(np.intp)
+    return float(unlikeness(thumbs, signals, quarters[:-1], quarters[1:]).mean()) / unlike
 
 
 def _best_apart(events: Sequence[Event]) -> list[Event]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -23,11 +22,11 @@ from pipeline.media.segments import (
     plan_segments,
     seam,
 )
+from schemas.errors import ErrorKind, MediaError
 
 LIMITS = MediaLimits()
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=12:min-keyint=12:scenecut=0:bframes=3:b-pyramid=normal"}
 X265 = {"x265-params": "log-level=none:pools=1:frame-threads=1:keyint=12:min-keyint=12:scenecut=0:bframes=3"}
-NO_ENCODER = {"libx265", "libsvtav1", "libvpx-vp9", "libx264"}
 
 
 def decoded(path: Path, segment: Segment = (None, None)) -> tuple[list[tuple[int, str]], Seam]:
@@ -70,6 +69,7 @@ def assert_parts_are_the_whole(path: Path, target_s: float, num_segments: int) -
         pytest.param("av1.mp4", "libsvtav1", {"g": "12", "preset": "12"}, {}, id="AV1"),
         pytest.param("mpeg4.mp4", "mpeg4", {"g": "12", "bf": "2"}, {}, id="MPEG-4 with B-frames"),
         pytest.param("mpeg2.mkv", "mpeg2video", {"g": "12", "bf": "2"}, {}, id="MPEG-2 with B-frames"),
+        pytest.param("mpeg4.avi", "mpeg4", {"g": "12", "bf": "2"}, {}, id="MPEG-4 with B-frames, avi"),
         pytest.param("mjpeg.avi", "mjpeg", {}, {"pixels": "yuvj420p"}, id="motion JPEG"),
     ],
 )  # fmt: skip
@@ -121,8 +121,7 @@ def test_parts_are_about_equally_long_and_no_more_than_asked_for(make_film: Any)
         pytest.param("one_key.mp4", "libx264", {"g": "1000"}, None, id="a single keyframe"),
         pytest.param("stream.ts", "libx264", {"g": "12"}, None, id="no index"),
         pytest.param("raw.h264", "libx264", {"g": "12"}, "h264", id="no times"),
-        pytest.param("packed.avi", "mpeg4", {"g": "12", "bf": "2"}, None, id="times missing"),
-        pytest.param("other.mkv", "huffyuv", {}, None, id="a codec that nobody checked"),
+        pytest.param("other.avi", "huffyuv", {}, None, id="a codec that nobody checked"),
     ],
 )
 def test_what_leaves_doubt_is_one_piece(
@@ -143,10 +142,14 @@ def test_one_damaged_packet_makes_it_one_piece_or_shows_at_a_seam(make_film: Any
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(data)
     segments = plan(bad, 0.9)
-    whole, _ = decoded(bad)
-    parts = [decoded(bad, segment) for segment in segments]
-    same = [frame for frames, _ in parts for frame in frames] == whole
-    assert same or not joins([ends for _, ends in parts])
+    assert len(segments) >= 2
+    # Where a part is not even usable its decoding says so.
+    try:
+        parts = [decoded(bad, segment) for segment in segments]
+    except MediaError as error:
+        assert error.kind is ErrorKind.corrupt
+    else:
+        assert not joins([ends for _, ends in parts])
 
 
 def packets(*pts: int, keys: tuple[int, ...]) -> list[PacketTime]:
@@ -154,7 +157,7 @@ def packets(*pts: int, keys: tuple[int, ...]) -> list[PacketTime]:
 
 
 def test_a_keyframe_that_something_earlier_in_the_file_outlasts_is_no_start() -> None:
-    times = packets(0, 10, 30, 20, 40, 50, 60, 70, keys=(0, 20, 40, 60))
+    times = packets(0, 10, 30, 20, 40, 50, 60, 70, 80, keys=(0, 20, 40, 60, 80))
     assert choose_starts(times, 10, 2) == [40]
 
 
@@ -214,4 +217,3 @@ def test_padding_beside_the_picture_is_not_part_of_it() -> None:
             plane.update(bytes(rows))
         digests.add(frame_digest(frame))
     assert len(digests) == 1
-    assert hashlib.blake2b  # the digest is one of hashlib's
