@@ -191,7 +191,9 @@ def _one_by_one(stage: Stage[In], items: Sequence[In], num_workers: int) -> Iter
 
     worker_class: Any = ray.remote(_Worker)
     asked = stage.resources
-    waiting, free, busy = deque(items), [], {}
+    waiting = deque(items)
+    free: list[Any] = []
+    busy: dict[Any, tuple[Any, In]] = {}
     while waiting or busy:
         while waiting and len(busy) < num_workers:
             item = waiting.popleft()

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([_to_json(plan) for plan in plans]))
     else:
-        print("\n".join(_table(plans, config)))
+        print("\n".join([*_table(plans, config), *_changed_values(config)]))
     return 0
 
 
@@ -46,6 +46,28 @@ def plan_curation(config: PipelineConfig, *, until: str | None = None) -> list[S
         dataset.describe()
     steps = dag.until(dag.order(curation_steps(config)), until)
     return [plan_step(step, dataset.manifest) for step in steps]
+
+
+def _changed_values(config: PipelineConfig) -> list[str]:
+    """Which values differ from those of the last run: why work is stale, in the user's own words."""
+    assert config.dataset is not None
+    dataset = Dataset(config.dataset)
+    if not dataset.exists():
+        return []
+    before, now = _flat(dataset.describe()["config"]), _flat(config.model_dump(mode="json"))
+    # What is asked of one run says nothing of how the rows came about.
+    keys = [key for key in now if not key.startswith(("input", "dataset", "executor"))]
+    return [
+        f"since the last run: {key} {before[key]} -> {now[key]}" for key in keys if before.get(key, now[key]) != now[key]
+    ]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by dotted path."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _to_json(plan: StagePlan) -> dict[str, Any]:

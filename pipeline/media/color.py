@@ -44,7 +44,7 @@ _MATRICES: Final = {
     9: int(Colorspace.BT2020),
     10: int(Colorspace.BT2020),
 }
-"""FFmpeg's AVColorSpace to swscale's matrix; others (YCgCo, ICtCp, …) swscale cannot undo and are read as undeclared."""
+"""FFmpeg's AVColorSpace to swscale's matrix; others (YCgCo, ICtCp, …) swscale cannot undo: read as undeclared."""
 _SD_LINES = 576
 _AVCOL_TRC_PQ, _AVCOL_TRC_HLG = 16, 18
 _AVCOL_PRI_BT2020 = 9
@@ -132,12 +132,18 @@ class RgbConverter:
             interpolation=self._interpolation,
             threads=1,
         )
-        plane = scaled.planes[0]
-        row = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)
+        row = plane_pixels(scaled, 0)
         if not deep:
             return row[:, : width * 3].reshape(height, width, 3)
         signal = np.ascontiguousarray(row[:, : width * 6]).view("<u2").reshape(height, width, 3)
         return tone_map(signal, color.transfer, wide_primaries=color.has_wide_primaries)
+
+
+def plane_pixels(frame: av.VideoFrame, index: int) -> npt.NDArray[np.uint8]:
+    """The bytes of one plane, uint8 (rows, bytes a row with padding), without a copy; valid as long as the frame is."""
+    plane = frame.planes[index]
+    pixels: npt.NDArray[np.uint8] = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]
+    return pixels.reshape(-1, abs(plane.line_size))
 
 
 def to_rgb(frame: av.VideoFrame, width: int, height: int) -> Rgb:
@@ -163,7 +169,7 @@ def tone_map(signal: npt.NDArray[np.uint16], transfer: str, *, wide_primaries: b
     if wide_primaries:
         light = light @ _BT2020_TO_BT709.T
     code = np.clip(light * 4095.0 + 0.5, 0.0, 4095.0).astype(np.uint16)
-    return _srgb_table()[code]
+    return np.asarray(_srgb_table()[code], np.uint8)
 
 
 _BT2020_TO_BT709 = np.array(

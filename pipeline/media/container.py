@@ -35,9 +35,7 @@ DEMUXERS = tuple(  # Names as `ffmpeg -demuxers` has them.
 _IMAGE_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpegxl", "mjpegb", "ljpeg"})
 _NOT_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _SNIFF_BYTES = 64 << 10
-_LOST_FILE = frozenset(
-    {errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.EREMOTEIO}
-)
+_LOST_FILE = frozenset({errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT, errno.ENOTCONN, errno.EREMOTEIO})
 """What a file system says when it goes away. Not EIO and EPERM: demuxers say these of damaged files."""
 
 
@@ -188,9 +186,7 @@ def _the_film(streams: list[VideoStream]) -> VideoStream:
     moving = [stream for stream in moving if stream.frames != 1] or moving
     if all(stream.frames == 1 for stream in moving):
         if any(stream.disposition & Disposition.dependent for stream in moving):
-            raise MediaError(
-                ErrorKind.unsupported_codec, "a picture in tiles, which cannot be put together here"
-            )
+            raise MediaError(ErrorKind.unsupported_codec, "a picture in tiles, which cannot be put together here")
         moving = [stream for stream in moving if stream.disposition & Disposition.default] or moving
     return moving[0]
 

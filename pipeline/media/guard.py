@@ -247,7 +247,11 @@ class _Process:
     def _message(self) -> Reply:
         try:
             return wire.receive(self._read, self._limits.max_reply_bytes)
-        except (wire.WireError, wire.ClosedError) as error:
+        except wire.ClosedError as error:
+            raise _DeadError(str(error)) from error
+        except wire.WireError as error:
+            # It may live on; nothing that it says or does now is of use.
+            self.kill()
             raise _DeadError(str(error)) from error
 
     def _read(self, view: memoryview) -> int:

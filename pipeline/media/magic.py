@@ -43,9 +43,7 @@ def looks_like_media(head: bytes) -> bool:
     """Whether the bytes begin as a media file does, so that one which cannot be read is damaged."""
     if head[4:8] in _BOXES or any(head[at : at + len(mark)] == mark for at, mark in _MEDIA):
         return True
-    return len(head) > 188 * 2 and any(
-        head[at] == head[at + size] == 0x47 for at, size in ((0, 188), (4, 192))
-    )
+    return len(head) > 188 * 2 and any(head[at] == head[at + size] == 0x47 for at, size in ((0, 188), (4, 192)))
 
 
 def is_animated_webp(head: bytes) -> bool:

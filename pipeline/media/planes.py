@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import av
-import av.video.plane
 import cv2
 import numpy as np
 import numpy.typing as npt
 from av.video.format import VideoFormat
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-from pipeline.media.color import color_of
+from pipeline.media.color import color_of, plane_pixels
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -68,22 +67,21 @@ class PlaneBatch:
         if seen != self._seen:
             color = color_of(frame)
             self._seen, self._range = seen, color.range_argument
-            # Of RGB swscale makes the range that we ask for; of YUV it must leave the range alone, and would not for yuvj.
+            # Of RGB swscale makes the range that we ask for; of YUV it must leave it alone, which it does not for yuvj.
             self._frame_range = color.range_argument if color.is_yuv else None
         small = self._reformatter.reformat(
             frame,
             PLANE_WIDTH,
             PLANE_HEIGHT,
-            format=_FORMAT,
+            format=_FORMAT,  # type: ignore[arg-type]
             interpolation=_INTERPOLATION,
             src_color_range=self._frame_range,
             dst_color_range=self._range,
             threads=1,
         )
-        luma, blue, red = small.planes
-        self._luma[k] = _pixels(luma, PLANE_HEIGHT, PLANE_WIDTH)
-        self._chroma[0, k] = _pixels(blue, PLANE_HEIGHT // 2, PLANE_WIDTH // 2)
-        self._chroma[1, k] = _pixels(red, PLANE_HEIGHT // 2, PLANE_WIDTH // 2)
+        self._luma[k] = plane_pixels(small, 0)[:, :PLANE_WIDTH]
+        self._chroma[0, k] = plane_pixels(small, 1)[:, : PLANE_WIDTH // 2]
+        self._chroma[1, k] = plane_pixels(small, 2)[:, : PLANE_WIDTH // 2]
         self._is_full[k] = self._range == _FULL_RANGE
         self.num_frames = k + 1
 
@@ -107,23 +105,14 @@ class PlaneBatch:
         size = (THUMB_WIDTH, n * THUMB_HEIGHT)
         planes = (self._luma[:n], self._chroma[0, :n], self._chroma[1, :n])
         # One tall picture of all frames: the ratios are whole, so no average reaches into the next frame.
-        small = [
-            cv2.resize(plane.reshape(-1, plane.shape[2]), size, interpolation=cv2.INTER_AREA)
-            for plane in planes
-        ]
-        merged: Bytes = cv2.merge(small).reshape(n, THUMB_HEIGHT, THUMB_WIDTH, 3)
+        small = [cv2.resize(plane.reshape(-1, plane.shape[2]), size, interpolation=cv2.INTER_AREA) for plane in planes]
+        merged = np.asarray(cv2.merge(small), np.uint8).reshape(n, THUMB_HEIGHT, THUMB_WIDTH, 3)
         limited = ~self._is_full[:n]
         if limited.all():
-            return np.asarray(cv2.LUT(merged.reshape(size[1], -1, 3), TO_FULL_RANGE), np.uint8).reshape(
-                merged.shape
-            )
+            return np.asarray(cv2.LUT(merged.reshape(size[1], -1, 3), TO_FULL_RANGE), np.uint8).reshape(merged.shape)
         for k in np.flatnonzero(limited):
             merged[k] = cv2.LUT(merged[k], TO_FULL_RANGE)
         return merged
-
-
-def _pixels(plane: av.video.plane.VideoPlane, height: int, width: int) -> Bytes:
-    return np.frombuffer(plane, np.uint8).reshape(height, -1)[:, :width]
 
 
 def _to_full_range() -> Bytes:
@@ -174,8 +163,26 @@ class LumaReader:
 
 _LUMA_DEPTH: Final = {
     **dict.fromkeys(
-        ["yuv420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv410p", "yuvj420p", "yuvj422p", "yuvj444p"]
-        + ["yuvj440p", "yuvj411p", "yuva420p", "yuva422p", "yuva444p", "nv12", "nv21", "nv16", "gray"],
+        [
+            "yuv420p",
+            "yuv422p",
+            "yuv444p",
+            "yuv440p",
+            "yuv411p",
+            "yuv410p",
+            "yuvj420p",
+            "yuvj422p",
+            "yuvj444p",
+            "yuvj440p",
+            "yuvj411p",
+            "yuva420p",
+            "yuva422p",
+            "yuva444p",
+            "nv12",
+            "nv21",
+            "nv16",
+            "gray",
+        ],
         8,
     ),
     **{f"yuv{shape}p{bits}le": bits for shape in (420, 422, 444) for bits in (9, 10, 12, 14, 16)},
@@ -183,9 +190,3 @@ _LUMA_DEPTH: Final = {
     **{f"gray{bits}le": bits for bits in (9, 10, 12, 14, 16)},
 }
 """Formats whose first plane is luma in the low bits of 8 or 16-bit numbers, with their depth."""
-
-
-def plane_pixels(frame: av.VideoFrame, index: int) -> Bytes:
-    """The bytes of one plane, uint8 (rows, bytes a row with padding), without a copy."""
-    plane = frame.planes[index]
-    return np.frombuffer(plane, np.uint8).reshape(-1, abs(plane.line_size))

@@ -150,9 +150,7 @@ def _described(
     sample_aspect = usable_aspect(stream.sample_aspect_ratio)
     width, height = orientation.displayed(frame.width, frame.height, sample_aspect)
     pixel_format = frame.format.name
-    color_range = (
-        "full" if pixel_format.startswith("yuvj") else _RANGE.get(int(frame.color_range), UNSPECIFIED)
-    )
+    color_range = "full" if pixel_format.startswith("yuvj") else _RANGE.get(int(frame.color_range), UNSPECIFIED)
     return Probe(
         stream_index=stream.index,
         container=container.format.name,

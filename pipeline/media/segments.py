@@ -215,9 +215,7 @@ def joins(seams: Sequence[Seam]) -> bool:
 
 def frame_digest(frame: VideoFrame) -> str:
     """A digest of a picture: its time, its format and every sample of it."""
-    digest = hashlib.blake2b(
-        f"{frame.pts} {frame.format.name} {frame.width}x{frame.height}".encode(), digest_size=16
-    )
+    digest = hashlib.blake2b(f"{frame.pts} {frame.format.name} {frame.width}x{frame.height}".encode(), digest_size=16)
     for index, plane in enumerate(frame.planes):
         rows = memoryview(plane).cast("B")
         length = min(plane.line_size, _row_bytes(frame, index) or plane.line_size)

@@ -44,9 +44,7 @@ class ScanOutcome:
         return int(self.counts["num_frames"])
 
 
-def assemble(
-    log: FrameLog, shots: Sequence[Shot], probe: Probe, rules: ScanRules, video_id: str
-) -> ScanOutcome:
+def assemble(log: FrameLog, shots: Sequence[Shot], probe: Probe, rules: ScanRules, video_id: str) -> ScanOutcome:
     """Rows and pictures of one video.
 
     Args:
@@ -68,9 +66,7 @@ def assemble(
         first, last = np.searchsorted(log.look_frames, (clip.start_frame, clip.end_frame))
         crop = Crop(0, 0, log.frame_width, log.frame_height)
         if first < last:
-            crop = find_crop(
-                log.look_rows[first:last], log.look_columns[first:last], video_rows, video_columns
-            )
+            crop = find_crop(log.look_rows[first:last], log.look_columns[first:last], video_rows, video_columns)
         clip_rows.append(_clip_row(clip, displayed(crop, log, probe), probe))
         scores = score(log, edges, clip.start_frame, clip.end_frame, crop)
         score_rows.append({"clip_id": clip.clip_id, "video_id": video_id, **scores.to_row()})
@@ -117,8 +113,8 @@ def _clips(
 def choose(looks: Array, log: FrameLog, edges: Array, clip: Clip, count: int) -> list[int]:
     """Which looks become the clip's previews: the nearest to the middles of `count` equal parts of it, none twice.
 
-    Where no frame of the clip was looked at, none: that cannot be for a clip of at least `min_clip_s`, nor for the first
-    frame of a video.
+    Where no frame of the clip was looked at, none: that cannot be for a clip of at least `min_clip_s`, nor for the
+    first frame of a video.
     """
     if len(looks) <= count:
         return [int(look) for look in looks]

@@ -1,9 +1,9 @@
 """Black borders: bars above, below and beside the picture, and the crop that takes them off.
 
-Evidence is, for each row and column of native luma, the share of its pixels that are lighter than black, in each frame
-that was looked at. A bar's share is 0 in every frame; a line of text inside a bar lights up a small part of its rows; the
-picture begins where the share rises at once to what it is further in. A dark picture rises slowly, or not at all: there
-the clip's own evidence is too weak and the whole video's is taken.
+Evidence is, for each row and column of native luma, the share of its pixels that are lighter than black, in each
+frame that was looked at. A bar's share is 0 in every frame; a line of text inside a bar lights up a small part of its
+rows; the picture begins where the share rises at once to what it is further in. A dark picture rises slowly, or not
+at all: there the clip's own evidence is too weak and the whole video's is taken.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -78,7 +79,7 @@ def clips_of(
             shot.start_frame + bound
             for bound in cut(edges[shot.start_frame : shot.end_frame + 1], max_clip_s / float(time_base))
         ]
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in pairwise(bounds):
             span = Span(int(edges[start]), int(edges[end]), time_base)
             if span.duration_s < min_clip_s:
                 continue

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from pipeline.scan.rules import ScanRules
 from schemas.config import Config
 
-_NO_EFFECT = {"affects_output": False}
+_NO_EFFECT: dict[str, JsonValue] = {"affects_output": False}
 
 
 class ScanConfig(Config):
@@ -17,16 +17,16 @@ class ScanConfig(Config):
 
     detector: Literal["default", "accurate", "content", "adaptive", "transnet"] = "default"
     """Who finds the shots. `accurate` and `transnet` need the extra `accurate`."""
-    detector_params: dict[str, float] = {}
+    detector_params: dict[str, float] = Field(default_factory=dict)
     """The detector's own settings, by name; each has a default."""
     min_clip_s: float = Field(1.0, gt=0, allow_inf_nan=False)
-    """Shots shorter than this give no clip, in seconds: they hold hardly any motion. It is short because what is not made
-    here can only be had by another scan, while a longer minimum is a rule over clips, and costs a query."""
+    """Shots shorter than this give no clip, in seconds: they hold hardly any motion. It is short because what is not
+    made here can only be had by another scan, while a longer minimum is a rule over clips, and costs a query."""
     max_clip_s: float = Field(10.0, gt=0, allow_inf_nan=False)
     """Longer shots are cut into pieces of nearly equal length and at most this, in seconds: what today's models make in
     one go, and what a captioner still describes without forgetting the beginning."""
     num_previews: int = Field(3, ge=1, le=32)
-    """Preview pictures a clip, spread over it; a clip too short to have been looked at so often has fewer, never none."""
+    """Preview pictures a clip, spread over it; one too short to have been looked at so often has fewer, never none."""
     preview_px: int = Field(512, ge=64, le=2048)
     """The longer side of a preview picture, in pixels; smaller pictures are not enlarged."""
     preview_quality: int = Field(85, ge=1, le=100)

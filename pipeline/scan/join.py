@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,9 @@ def join_logs(logs: Sequence[FrameLog], rules: ScanRules, thumbs_file: Path | No
     Raises:
         ValueError: The segments overlap, or differ in their time base.
     """
-    for before, after in zip(logs, logs[1:], strict=False):
+    for before, after in pairwise(logs):
         if before.pts[-1] >= after.pts[0] or before.time_base != after.time_base:
-            raise ValueError(
-                f"segments overlap: one ends at {before.pts[-1]}, the next begins at {after.pts[0]}"
-            )
+            raise ValueError(f"segments overlap: one ends at {before.pts[-1]}, the next begins at {after.pts[0]}")
     pts = np.concatenate([log.pts for log in logs])
     begins = np.cumsum([0] + [log.num_frames for log in logs])[:-1]
     looks = _looks(logs, begins, pts, rules)
@@ -138,7 +137,7 @@ def _changes(logs: Sequence[FrameLog]) -> tuple[Array, Array]:
     change = _joined(log.change for log in logs)
     area = _joined(log.changed_area for log in logs)
     begin = 0
-    for before, after in zip(logs, logs[1:], strict=False):
+    for before, after in pairwise(logs):
         begin += before.num_frames
         mended = changes(before.edge_planes[1], after.edge_planes[:1], after.edge_gain[:1])
         change[begin], area[begin] = mended[0][0], mended[1][0]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.media.color import RgbConverter
-from pipeline.media.planes import THUMB_HEIGHT, THUMB_WIDTH, NativeLuma, LumaReader
+from pipeline.media.planes import THUMB_HEIGHT, THUMB_WIDTH, LumaReader, NativeLuma
 
 Bytes = npt.NDArray[np.uint8]
 

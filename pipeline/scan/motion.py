@@ -12,7 +12,7 @@ import numpy.typing as npt
 WIDTH: Final = 96
 HEIGHT: Final = 54
 PAIRS_PER_S: Final = Fraction(5)
-"""Pairs a second. Flow at this size is right up to about a tenth of the width a pair, so up to half a width a second."""
+"""Pairs a second. Flow at this size is right up to about a tenth of the width a pair, so half a width a second."""
 COLUMNS: Final = ("speed", "camera_x", "camera_y", "zoom", "moving_area")
 """Of each pair, per second, lengths in shares of the picture's longer side: mean speed of textured points; the camera's
 speed to the right and down (as the picture moves); its growth; share of textured area that moves against the camera."""

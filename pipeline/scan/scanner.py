@@ -104,9 +104,7 @@ class VideoScanner:
         }
         return [(start, stop) for start, stop in self._child.call("plan", args, fd).header["segments"]]
 
-    def _in_segments(
-        self, fd: int, video_id: str, probe: Probe, segments: Sequence[Segment]
-    ) -> ScanOutcome | None:
+    def _in_segments(self, fd: int, video_id: str, probe: Probe, segments: Sequence[Segment]) -> ScanOutcome | None:
         """The outcome from segments that decode side by side; None where one piece could give another."""
         with scratch_folder() as folder:
             work = _Work(self._job(probe), segments, folder)
@@ -225,7 +223,5 @@ def _outcome(header: Any, blobs: Sequence[Any]) -> ScanOutcome:
     if not isinstance(rows, dict) or not isinstance(counts, dict) or not isinstance(names, list):
         raise MediaError(ErrorKind.decoder_crash, "the decoder's answer makes no sense")
     if len(names) != len(blobs):
-        raise MediaError(
-            ErrorKind.decoder_crash, f"the decoder names {len(names)} pictures and sends {len(blobs)}"
-        )
+        raise MediaError(ErrorKind.decoder_crash, f"the decoder names {len(names)} pictures and sends {len(blobs)}")
     return ScanOutcome(rows=rows, counts=counts, previews=list(zip(names, map(bytes, blobs), strict=True)))

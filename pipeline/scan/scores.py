@@ -73,20 +73,25 @@ class Scores:
     frame_interval_variation: float
     """Standard deviation of the time between frames over its mean, from 0 (constant frame rate)."""
     combing_ratio: float | None
-    """Mean share of pixels that stand out from the rows above and below as woven fields do: over about 0.02 where motion
-    is interlaced. Band of native columns; test of FFmpeg's `fieldmatch`."""
+    """Mean share of pixels that stand out from the rows above and below as woven fields do: over about 0.02 where
+    motion is interlaced. Band of native columns; test of FFmpeg's `fieldmatch`."""
     border_area_ratio: float
     """Share of the stored picture that the crop takes off, 0 to 1."""
 
     def to_row(self) -> dict[str, float | None]:
         """The columns; what is not finite becomes None."""
-        return {
-            name: None if v is None or not math.isfinite(v) else float(v) for name, v in asdict(self).items()
-        }
+        return {name: None if v is None or not math.isfinite(v) else float(v) for name, v in asdict(self).items()}
 
 
 NAMES = tuple(field.name for field in fields(Scores))
 """The columns in order."""
+
+
+_MOTION_SCORES = ("motion_mean", "camera_motion", "camera_zoom", "camera_shake", "moving_area_ratio")
+_PICTURE_SCORES = (
+    *("sharpness", "luma_mean", "luma_spread", "dark_area_ratio", "bright_area_ratio"),
+    *("saturation_mean", "combing_ratio"),
+)
 
 
 def score(log: FrameLog, edges: Array, start: int, end: int, crop: Crop) -> Scores:
@@ -103,10 +108,12 @@ def score(log: FrameLog, edges: Array, start: int, end: int, crop: Crop) -> Scor
     # Differences of whole ticks, so that a constant rate is exactly constant.
     ticks = np.diff(edges[start : end + 1])
     durations = ticks * float(log.time_base)
+    freeze, duplicate = _holds(log, durations, start, end)
+    optional = _motion(log, start, end, share) | _pictures(log, start, end, crop)
     return Scores(
-        **_motion(log, start, end, share),
-        **_pictures(log, start, end, crop),
-        **_holds(log, durations, start, end),
+        **optional,
+        freeze_ratio=freeze,
+        duplicate_frame_ratio=duplicate,
         black_frame_ratio=_black(log, durations, start, end, crop),
         slideshow_ratio=_slideshow(log, edges * float(log.time_base), start, end),
         frame_interval_variation=float(ticks.std() / ticks.mean()),
@@ -117,9 +124,7 @@ def score(log: FrameLog, edges: Array, start: int, end: int, crop: Crop) -> Scor
 def _motion(log: FrameLog, start: int, end: int, share: float) -> dict[str, float | None]:
     first, last = np.searchsorted(log.pair_frames[:, 0], start), np.searchsorted(log.pair_frames[:, 1], end)
     if first >= last:
-        return dict.fromkeys(
-            ("motion_mean", "camera_motion", "camera_zoom", "camera_shake", "moving_area_ratio")
-        )
+        return dict.fromkeys(_MOTION_SCORES)
     pairs = np.asarray(log.pair_motion[first:last], np.float64)
     speed, camera, zoom, area = pairs[:, 0], pairs[:, 1:3], pairs[:, 3], pairs[:, 4]
     turns = np.diff(camera, axis=0)
@@ -135,9 +140,8 @@ def _motion(log: FrameLog, start: int, end: int, share: float) -> dict[str, floa
 
 def _pictures(log: FrameLog, start: int, end: int, crop: Crop) -> dict[str, float | None]:
     first, last = np.searchsorted(log.look_frames, (start, end))
-    names = "sharpness luma_mean luma_spread dark_area_ratio bright_area_ratio saturation_mean combing_ratio".split()
     if first >= last:
-        return dict.fromkeys(names)
+        return dict.fromkeys(_PICTURE_SCORES)
     rgb = _inside(log.look_rgb[first:last], crop, log, margin=0).astype(np.float32)
     # One cell further in: a border's own edge is the sharpest of all.
     detail = _inside(log.look_detail[first:last], crop, log, margin=1)
@@ -174,21 +178,16 @@ def _cells(start: int, length: int, whole: int, count: int, margin: int) -> slic
     return slice(first, last)
 
 
-def _holds(log: FrameLog, durations: Array, start: int, end: int) -> dict[str, float]:
-    """Frozen and repeated pictures."""
-    still = (log.change[start + 1 : end] <= _STILL_CHANGE) & (
-        log.changed_area[start + 1 : end] <= _STILL_AREA
-    )
+def _holds(log: FrameLog, durations: Array, start: int, end: int) -> tuple[float, float]:
+    """The share of time in frozen pictures, and the share of frames that repeat one otherwise."""
+    still = (log.change[start + 1 : end] <= _STILL_CHANGE) & (log.changed_area[start + 1 : end] <= _STILL_AREA)
     begins = np.concatenate([[0], 1 + np.flatnonzero(~still)])
     lengths = np.add.reduceat(durations, begins)
     counts = np.diff(np.append(begins, end - start))
     # Where every frame lasts as long, that is the frame rate and no freeze.
     frozen = lengths >= max(_HOLD_S, 2.5 * float(np.median(durations)))
     repeats = int((counts[~frozen] - 1).sum())
-    return {
-        "freeze_ratio": float(lengths[frozen].sum() / durations.sum()),
-        "duplicate_frame_ratio": repeats / max(1, end - start - 1),
-    }
+    return float(lengths[frozen].sum() / durations.sum()), repeats / max(1, end - start - 1)
 
 
 def _black(log: FrameLog, durations: Array, start: int, end: int, crop: Crop) -> float:

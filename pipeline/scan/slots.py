@@ -29,9 +29,7 @@ class Slots:
     def take(self) -> Slot | None:
         """A free place, or None; never waits."""
         for number in range(self._count):
-            fd = os.open(
-                self._folder / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
+            fd = os.open(self._folder / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -43,7 +43,8 @@ def _ask(thumbs: Thumbs, events: Sequence[Event]) -> Floats:
     for event in sorted(events, key=lambda event: event.start_frame):
         first = max(0, event.start_frame - MARGIN_FRAMES)
         end = min(len(thumbs), event.end_frame + MARGIN_FRAMES)
-        # Windows lie where the reference puts them, so that a frame's answer does not hang on what is doubtful.
+        # Windows lie where the reference puts them, so that a frame's answer does not hang on what is
+        # doubtful.
         windows += range(first - first % STEP_FRAMES, end, STEP_FRAMES)
     answers = np.zeros((2, len(thumbs)), np.float32)
     for window, answer in predict(thumbs, sorted(set(windows))).items():
@@ -64,7 +65,5 @@ def _apart(events: Sequence[Event], others: Sequence[Event]) -> list[Event]:
     return [
         replace(event)
         for event in events
-        if all(
-            event.end_frame <= other.start_frame or other.end_frame <= event.start_frame for other in others
-        )
+        if all(event.end_frame <= other.start_frame or other.end_frame <= event.start_frame for other in others)
     ]

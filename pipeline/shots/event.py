@@ -12,7 +12,8 @@ from schemas.clip import Shot, Transition
 class Event:
     """A transition: frames `[start_frame, end_frame)` belong to no shot; a hard cut has none.
 
-    At a hard cut both are the first frame of the new shot. An event that starts at 0 or ends at the last frame is a
+    At a hard cut both are the first frame of the new shot. An event that starts at 0 or ends at the last
+    frame is a
     fade from or to the edge of the video.
     """
 
@@ -31,7 +32,8 @@ class Event:
 def merge_events(events: Iterable[Event]) -> list[Event]:
     """Join events that overlap or touch, so that what remains is in order and apart.
 
-    The joined event spans all of them and takes its kind from the longest, a fade before others of equal length.
+    The joined event spans all of them and takes its kind from the longest, a fade before others of equal
+    length.
     """
     merged: list[Event] = []
     for event in sorted(events, key=lambda event: (event.start_frame, event.end_frame)):

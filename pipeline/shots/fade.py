@@ -16,7 +16,8 @@ from schemas.clip import Transition
 FLAT_SPREAD = 2.5
 """Levels of standard deviation, in luma and chroma, up to which a frame is one plain colour."""
 NEUTRAL = 14.0
-"""Levels of mean chroma off grey up to which a plain colour is black, grey or white; other cards are shots."""
+"""Levels of mean chroma off grey up to which a plain colour is black, grey or white; other cards are
+shots."""
 LONGEST_S = 3.0
 """The longest fade on one side of the plain colour."""
 SHORTEST_S = 0.06
@@ -57,12 +58,8 @@ def find_fades(thumbs: Thumbs, signals: Signals, cuts: Sequence[int]) -> list[Ev
     runs = _runs(flat)
     # A ramp stops at a cut and at the next plain stretch, whose first frame it cannot hold either way.
     barriers = np.unique(np.array([*cuts, *(frame for run in runs for frame in run)], np.intp))
-    events = [
-        event for begin, end in runs if (event := _plain(thumbs, signals, barriers, begin, end)) is not None
-    ]
-    events += [
-        event for bottom in _dips(signals, flat) if (event := _dip(thumbs, signals, bottom)) is not None
-    ]
+    events = [event for begin, end in runs if (event := _plain(thumbs, signals, barriers, begin, end)) is not None]
+    events += [event for bottom in _dips(signals, flat) if (event := _dip(thumbs, signals, bottom)) is not None]
     return events
 
 
@@ -72,9 +69,7 @@ def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _plain(
-    thumbs: Thumbs, signals: Signals, barriers: npt.NDArray[np.intp], begin: int, end: int
-) -> Event | None:
+def _plain(thumbs: Thumbs, signals: Signals, barriers: npt.NDArray[np.intp], begin: int, end: int) -> Event | None:
     """The event around frames `[begin, end)` of plain colour, unless they are a flash or a plain card."""
     color = signals.mean[begin:end].mean(axis=0)
     before = _ramp(signals, barriers, color, begin - 1, -1)
@@ -110,9 +105,10 @@ def _dips(signals: Signals, flat: npt.NDArray[np.bool_]) -> list[int]:
     for frame in np.flatnonzero(lowest & ~flat):
         before = spread[max(0, frame - reach) : frame]
         after = spread[frame + 1 : frame + 1 + reach]
-        if len(before) and len(after) and spread[frame] <= DIP * min(before.max(), after.max()):
-            if not flat[max(0, frame - reach) : frame + reach].any():
-                bottoms.append(int(frame))
+        if not len(before) or not len(after) or flat[max(0, frame - reach) : frame + reach].any():
+            continue
+        if spread[frame] <= DIP * min(before.max(), after.max()):
+            bottoms.append(int(frame))
     return bottoms
 
 
@@ -158,7 +154,8 @@ def _ramp(signals: Signals, barriers: npt.NDArray[np.intp], color: Floats, start
         frames = frames[frames >= behind[-1]] if len(behind) else frames
     if len(frames) < 2:
         return _Ramp(0, 0.0)
-    # The distance of a frame from the colour, over all pixels and channels, is linear in a fade's share of picture.
+    # The distance of a frame from the colour, over all pixels and channels, is linear in a fade's share of
+    # picture.
     away = signals.mean[frames] - color
     distance = np.sqrt((signals.spread[frames] ** 2 + away**2).sum(axis=1))
     ramp = _fit_ramp(distance)
@@ -171,7 +168,8 @@ def _ramp(signals: Signals, barriers: npt.NDArray[np.intp], color: Floats, start
 def _fit_ramp(values: Floats) -> _Ramp:
     """Fit a straight rise from 0 just before the first value to a plateau; a jump gives 0 frames.
 
-    The rise ends where the sum of squared errors is least, each plateau being the mean of what follows for as long
+    The rise ends where the sum of squared errors is least, each plateau being the mean of what follows for as
+    long
     as the rise itself lasted.
     """
     errors = _ramp_errors(values.astype(np.float64))

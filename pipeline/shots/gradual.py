@@ -1,6 +1,7 @@
 """Gradual transitions inside a stretch without hard cuts: where to look, and what a dissolve or a wipe looks like.
 
-The search works on every k-th frame, so that neighbours are about `STEP_S` apart at any frame rate, and on pictures
+The search works on every k-th frame, so that neighbours are about `STEP_S` apart at any frame rate, and on
+pictures
 of 16 x 9 pixels.
 """
 
@@ -27,22 +28,25 @@ CHUNK_STEPS = 2048
 LEAST_ENERGY = 12.0
 """Mean squared change over a window, in squared levels, summed over the channels: less is noise."""
 LEAST_SHARE = 0.2
-"""The same as a share of the variance of both pictures, which is 1 for unrelated pictures of equal brightness."""
+"""The same as a share of the variance of both pictures, which is 1 for unrelated pictures of equal
+brightness."""
 STRAIGHT = 1.3
-"""How straight the way through picture space is: 2 on a line, 1 for independent steps, 0.5 for wandering about."""
+"""How straight the way through picture space is: 2 on a line, 1 for independent steps, 0.5 for wandering
+about."""
 STANDS_OUT = 2.0
 """Or: how many times the change over the windows before and after."""
 PROPOSAL_UNLIKENESS = 0.3
 """Ends of a window more alike than this are one shot."""
 UNLIKENESS, UNLIKENESS_OFF = 0.22, 0.4
 """Both ends must be so unlike where the fit is perfect, and the second more where it is at its limit."""
-LEAST_STEP_SHARE = 0.28
+LEAST_STEP_SHARE = 0.3
 """A quarter of a dissolve is no motion of what was there before; a quarter of a pan over soft things is, and only
 its whole way is too long to be seen as one."""
 WIPE_UNLIKENESS = 0.5
 """The same for a wipe, whose fit says more by itself."""
 UNSEEN_SHARE = 0.06
 """Share of a transition at its end that counts to the new shot."""
+WIPE_ROUNDS = 2
 CLEAN_BLEND = 0.04
 """A blend with less residual cannot be a wipe."""
 LONGEST_S = 3.2
@@ -151,30 +155,45 @@ def _judge(
         ends = int(steps[low + blend.begin]), int(steps[low + blend.end])
         dissolve = _event(thumbs, signals, ends, Transition.dissolve, blend.off)
     if blend is None or blend.residual > CLEAN_BLEND:
-        wipe = _judge_wipe(thumbs, signals, steps[low : high + 1])
+        wipe = _judge_wipe(thumbs, signals, steps, (low, high), stretch)
     found = [event for event in (dissolve, wipe) if event is not None]
     return max(found, key=lambda event: (event.score >= 0.5, event.kind is Transition.wipe), default=None)
 
 
-def _judge_wipe(thumbs: Thumbs, signals: Signals, steps: npt.NDArray[np.intp]) -> Event | None:
-    """The wipe in a window, fitted a second time with ends just outside it, so that motion spoils less."""
-    pictures = coarse(thumbs, steps)
-    wipe = fit_wipe(pictures)
-    if wipe is None or wipe.off > 3:
-        return None
-    margin = max(2.0, 0.3 * (wipe.end - wipe.begin))
-    first, last = max(0, int(wipe.begin - margin)), min(len(pictures) - 1, int(np.ceil(wipe.end + margin)))
-    wipe = fit_wipe(pictures[first : last + 1])
-    if wipe is None:
-        return None
-    begin, end = np.interp([wipe.begin + first, wipe.end + first], np.arange(len(steps)), steps)
-    ends = int(np.floor(begin)), int(np.ceil(end))
-    return _event(thumbs, signals, ends, Transition.wipe, wipe.off)
-
-
-def _event(
-    thumbs: Thumbs, signals: Signals, ends: tuple[int, int], kind: Transition, off: float
+def _judge_wipe(
+    thumbs: Thumbs,
+    signals: Signals,
+    steps: npt.NDArray[np.intp],
+    window: tuple[int, int],
+    stretch: tuple[int, int],
 ) -> Event | None:
+    """The wipe in a window, fitted again with ends just outside it: of all fits that hold, the last.
+
+    An end too near cuts the wipe short, one too far lets motion in.
+    """
+    low, high = window
+    fits: list[tuple[float, float, float]] = []
+    for _ in range(WIPE_ROUNDS):
+        wipe = fit_wipe(coarse(thumbs, steps[low : high + 1]))
+        if wipe is None or wipe.off > 3:
+            break
+        begin, end = low + wipe.begin, low + wipe.end
+        fits.append((wipe.off, begin, end))
+        margin = max(2.0, 0.3 * (end - begin))
+        around = max(stretch[0], int(begin - margin)), min(stretch[1] - 1, int(np.ceil(end + margin)))
+        if around == (low, high):
+            break
+        low, high = around
+    if not fits:
+        return None
+    holding = [fit for fit in fits if fit[0] <= 1]
+    off, begin, end = holding[-1] if holding else min(fits)
+    exact = np.interp([begin, end], np.arange(len(steps)), steps)
+    ends = int(np.floor(exact[0])), int(np.ceil(exact[1]))
+    return _event(thumbs, signals, ends, Transition.wipe, off)
+
+
+def _event(thumbs: Thumbs, signals: Signals, ends: tuple[int, int], kind: Transition, off: float) -> Event | None:
     """The event between the last old and the first new frame, if these are unlike enough for so good a fit."""
     before, after = max(0, ends[0]), min(ends[1], signals.num_frames - 1)
     duration_s = signals.times_s[after] - signals.times_s[before]
@@ -205,8 +224,6 @@ def _best_apart(events: Sequence[Event]) -> list[Event]:
     """Of events that overlap only the one with the highest score."""
     kept: list[Event] = []
     for event in sorted(events, key=lambda event: (-event.score, event.start_frame)):
-        if all(
-            event.end_frame <= other.start_frame or other.end_frame <= event.start_frame for other in kept
-        ):
+        if all(event.end_frame <= other.start_frame or other.end_frame <= event.start_frame for other in kept):
             kept.append(event)
     return kept

@@ -9,29 +9,32 @@ import numpy.typing as npt
 from pipeline.shots.signals import Floats, Signals, Thumbs
 
 MOST_KEPT = 0.5
-"""Where more of the picture stays as it is, see `kept_share`, it is the same shot with something put over it."""
+"""Where more of the picture stays as it is, see `kept_share`, it is the same shot with something put over
+it."""
 STEPS_X = (-6, -4, -2, -1, 0, 1, 2, 4, 6)
 STEPS_Y = (-4, -2, -1, 0, 1, 2, 4)
 """Where a block is looked for, in thumbnail pixels: up to an eighth of the width to each side."""
 _SCALE = 40.0
 """Levels per standard deviation in the 8-bit pictures that are compared."""
 _LEAST_SPREAD = 4.0
-"""Below so many levels of standard deviation a picture counts as flat: noise must not be stretched to a picture."""
+"""Below so many levels of standard deviation a picture counts as flat: noise must not be stretched to a
+picture."""
 _MOST_OF_BLOCK = 1.0
-"""A block counts for no more than this, so that a caption in one part of the picture does not make another one."""
+"""A block counts for no more than this, so that a caption in one part of the picture does not make another
+one."""
 _BLACK = 24
 """Luma up to which a pixel is black."""
 _SAME, _SAME_SHARE = (2.0, 8.0), 0.2
-"""The difference up to which a pixel is the same: the least and the most, and the share of the contrast between."""
+"""The difference up to which a pixel is the same: the least and the most, and the share of the contrast
+between."""
 _BATCH = 128
 
 
-def unlikeness(
-    thumbs: Thumbs, signals: Signals, before: npt.NDArray[np.intp], after: npt.NDArray[np.intp]
-) -> Floats:
+def unlikeness(thumbs: Thumbs, signals: Signals, before: npt.NDArray[np.intp], after: npt.NDArray[np.intp]) -> Floats:
     """Compare frames pairwise: block-wise best match of brightness, light and contrast taken out.
 
-    Both pictures are brought to mean 0 and spread 1, cut in 18 blocks, and each block of one is looked for within
+    Both pictures are brought to mean 0 and spread 1, cut in 18 blocks, and each block of one is looked for
+    within
     `STEPS_X, STEPS_Y` in the other, in both directions.
 
     Args:
@@ -41,7 +44,8 @@ def unlikeness(
         after: Indices of K frames.
 
     Returns:
-        K numbers: 0 for the same picture, however lit or a little moved; about 0.5 and more for unrelated ones.
+        K numbers: 0 for the same picture, however lit or a little moved; about 0.5 and more for unrelated
+        ones.
     """
     result = np.empty(len(before), np.float32)
     for begin in range(0, len(before), _BATCH):
@@ -60,9 +64,7 @@ def _standardised(thumbs: Thumbs, signals: Signals, indices: npt.NDArray[np.intp
     spread = np.maximum(luma.std(axis=(1, 2), keepdims=True), _LEAST_SPREAD)
     if luma.shape[1:] != (27, 48):
         luma = np.stack([cv2.resize(picture, (48, 27)) for picture in luma])
-    levels: npt.NDArray[np.uint8] = np.clip((luma - mean) * (_SCALE / spread) + 128.0, 0, 255).astype(
-        np.uint8
-    )
+    levels: npt.NDArray[np.uint8] = np.clip((luma - mean) * (_SCALE / spread) + 128.0, 0, 255).astype(np.uint8)
     return levels
 
 
@@ -88,7 +90,8 @@ def _residual(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> Floats:
 def kept_share(thumbs: Thumbs, before: npt.NDArray[np.intp], after: npt.NDArray[np.intp]) -> Floats:
     """Share of the pixels, black ones aside, that stay as they are.
 
-    A caption, a counter or a window on a screen changes a part and leaves the rest exactly; another picture leaves
+    A caption, a counter or a window on a screen changes a part and leaves the rest exactly; another picture
+    leaves
     hardly anything.
 
     Args:
@@ -103,7 +106,8 @@ def kept_share(thumbs: Thumbs, before: npt.NDArray[np.intp], after: npt.NDArray[
     for k, (a, b) in enumerate(zip(before, after, strict=True)):
         old, new = np.ascontiguousarray(thumbs[a]), np.ascontiguousarray(thumbs[b])
         lit = np.maximum(old[:, :, 0], new[:, :, 0]) > _BLACK
-        # What is the same must be small against what the picture shows: in the dark all pictures are near each other.
+        # What is the same must be small against what the picture shows: in the dark all pictures are near
+        # each other.
         contrast = min(float(old[:, :, 0].std()), float(new[:, :, 0].std()))
         same = cv2.absdiff(old, new).max(axis=2) <= np.clip(_SAME_SHARE * contrast, *_SAME)
         result[k] = (same & lit).sum() / max(1, int(lit.sum()))

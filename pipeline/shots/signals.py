@@ -13,7 +13,8 @@ CHUNK_FRAMES = 2048
 """Frames in memory at once, 8 MB of thumbnails."""
 
 _BAR_LEVEL = 30
-"""Luma up to which a row or column may be a black bar: black, and what compression and averaging add to it."""
+"""Luma up to which a row or column may be a black bar: black, and what compression and averaging add to
+it."""
 
 Thumbs = npt.NDArray[np.uint8]
 """Thumbnails, uint8 (N, 27, 48, 3): Y, Cb, Cr in full range; an array or a memory map."""
@@ -55,9 +56,7 @@ def measure(thumbs: Thumbs, times_s: Floats) -> Signals:
     """
     num_frames = len(thumbs)
     if thumbs.shape[1:] != (27, 48, 3) or thumbs.dtype != np.uint8 or len(times_s) != num_frames:
-        raise ValueError(
-            f"need uint8 (N, 27, 48, 3) and N times, got {thumbs.shape=} {thumbs.dtype=} {len(times_s)=}"
-        )
+        raise ValueError(f"need uint8 (N, 27, 48, 3) and N times, got {thumbs.shape=} {thumbs.dtype=} {len(times_s)=}")
     window = _picture_window(thumbs)
     change = np.zeros(num_frames, np.float32)
     mean = np.zeros((num_frames, 3), np.float32)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 WINDOW_FRAMES = 100
 STEP_FRAMES = 50
 CONTEXT_FRAMES = 25
-"""Of 100 frames the middle 50 are used; the first and the last frame of the video stand in for what is beyond."""
+"""Of 100 frames the middle 50 are used; the first and the last frame of the video stand in for what is
+beyond."""
 
 
 @functools.cache

@@ -16,13 +16,15 @@ class WipeParams:
     """Limits of what counts as a wipe."""
 
     residual: float = 0.17
-    """How far pixels are from the nearer of both shots, as a share of their distance to both; 0.5 is no relation."""
+    """How far pixels are from the nearer of both shots, as a share of their distance to both; 0.5 is no
+    relation."""
     agreement: float = 0.93
     """Share of pixels and frames that follow "old before its moment, new after"."""
     smoothness: float = 0.75
     """How much of the moments' variance goes with place: neighbours turn at about the same moment."""
     unevenness: float = 2.8
-    """The fullest eighth of the wipe turns at most so many times an eighth of the pixels: a cut turns all at once."""
+    """The fullest eighth of the wipe turns at most so many times an eighth of the pixels: a cut turns all at
+    once."""
     cover: float = 0.4
     """Share of pixels in which old and new differ."""
     concentration: float = 3.0
@@ -32,8 +34,8 @@ class WipeParams:
 LIMITS = WipeParams()
 _LENIENT = 0.5
 """How far smoothness and concentration may make up for each other."""
-_BEYOND = 0.06
-"""Share of the time between the first and the last pixels counted that the others take before; after, a third."""
+_BEYOND = 0.05
+"""Share of the time between the first and the last pixels counted that the others take on each side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Wipe:
         return max(
             self.residual / LIMITS.residual,
             (1 - self.agreement) / (1 - LIMITS.agreement),
-            # The sharper the border is, the less its way need be smooth on so coarse a grid, and the other way round.
+            # The sharper the border is, the less its way need be smooth on so coarse a grid, and the other
+            # way round.
             math.sqrt(max(rough, _LENIENT) * max(vague, _LENIENT)),
             rough * _LENIENT,
             vague * _LENIENT,
@@ -105,7 +108,7 @@ def fit_wipe(pictures: Pictures) -> Wipe | None:
     at_border = _mean(change[inside], passing[inside])
     return Wipe(
         begin=early - 1 - _BEYOND * (late - early),
-        end=late + _BEYOND / 3 * (late - early),
+        end=late + _BEYOND * (late - early),
         residual=float((np.minimum(from_old, from_new) * weight).sum())
         / (float(((from_old + from_new) * weight).sum()) + 1e-6),
         agreement=float((follows * weight).sum()) / total,
@@ -125,7 +128,5 @@ def _smoothness(moment: Floats, weight: Floats) -> float:
     mean = float((weight * moment).sum() / weight.sum())
     variance = float((weight * (moment - mean) ** 2).sum() / weight.sum())
     across, down = np.minimum(weight[:, 1:], weight[:, :-1]), np.minimum(weight[1:], weight[:-1])
-    squared = float(
-        (across * np.diff(moment, axis=1) ** 2).sum() + (down * np.diff(moment, axis=0) ** 2).sum()
-    )
+    squared = float((across * np.diff(moment, axis=1) ** 2).sum() + (down * np.diff(moment, axis=0) ** 2).sum())
     return 1 - squared / (2 * float(across.sum() + down.sum()) + 1e-6) / (variance + 1e-6)

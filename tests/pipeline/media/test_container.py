@@ -30,7 +30,15 @@ def film(make_film: Any) -> Path:
 @pytest.mark.parametrize(
     "name",
     [
-        *("-i.mp4", "concat:a.mp4|b.mp4", "http:x.mp4", "pipe:0", "file:x", "percent%03d.png", "new\nline.mp4"),
+        *(
+            "-i.mp4",
+            "concat:a.mp4|b.mp4",
+            "http:x.mp4",
+            "pipe:0",
+            "file:x",
+            "percent%03d.png",
+            "new\nline.mp4",
+        ),
         *(b"latin1_caf\xe9.mp4", b"\xff\xfe", "playlist.m3u8", "glob*?[a].jpg", "é" * 120, "no suffix"),
     ],
 )

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,12 +97,19 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "naughty_child"
 
 
+LIMITS = MediaLimits(memory_bytes=256 << 20, max_reply_bytes=4 << 20, recycle_after=5)
+
+
 @pytest.fixture
 def child(module: str) -> Iterator[DecoderChild]:
-    limits = MediaLimits(
-        stall_s=1.0, job_s=30.0, memory_bytes=256 << 20, max_reply_bytes=4 << 20, recycle_after=5
-    )
-    with DecoderChild(module, limits) as child:
+    with DecoderChild(module, LIMITS) as child:
+        yield child
+
+
+@pytest.fixture
+def watched(module: str) -> Iterator[DecoderChild]:
+    """One that is killed after a second without progress."""
+    with DecoderChild(module, replace(LIMITS, stall_s=1.0)) as child:
         yield child
 
 
@@ -148,20 +156,20 @@ def test_a_file_is_handed_over_and_closed_there_but_not_here(child: DecoderChild
 
 
 @pytest.mark.parametrize("job", ["hang", "hold"])
-def test_a_child_that_stands_still_is_killed(child: DecoderChild, job: str) -> None:
-    pid = child.call("echo", {}).header["pid"]
+def test_a_child_that_stands_still_is_killed(watched: DecoderChild, job: str) -> None:
+    pid = watched.call("echo", {}).header["pid"]
     started = time.monotonic()
-    error = error_of(child, job)
+    error = error_of(watched, job)
     assert error.kind is ErrorKind.timeout
     assert "no progress for 1 s" in str(error)
     assert time.monotonic() - started < 5
     assert is_gone(pid)
-    assert child.call("echo", {}).header["pid"] != pid
+    assert watched.call("echo", {}).header["pid"] != pid
 
 
-def test_slow_work_that_makes_progress_is_left_alone_and_heard(child: DecoderChild) -> None:
+def test_slow_work_that_makes_progress_is_left_alone_and_heard(watched: DecoderChild) -> None:
     heard: list[int] = []
-    child.call("slow", {"steps": 15}, on_progress=heard.append)
+    watched.call("slow", {"steps": 15}, on_progress=heard.append)
     assert heard == sorted(heard)
     assert len(heard) >= 3
 

@@ -31,7 +31,7 @@ HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n"
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_what_only_points_elsewhere_is_a_playlist(text: str, encoding: str) -> None:
-    assert is_playlist(text.encode(encoding))
+    assert is_playlist((text.removeprefix("\ufeff") if encoding == "utf-16" else text).encode(encoding))
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,16 @@ def test_a_cut_off_or_garbled_picture_header_is_no_crash(marker: bytes, rest: by
     ("head", "size"),
     [
         pytest.param(b"GIF89a" + struct.pack("<HH", 16000, 9), (16000, 9), id="GIF"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 100_000, 2), (100_000, 2), id="PNG"),
         pytest.param(
-            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">II", 100_000, 2), (100_000, 2), id="PNG"
+            b"\xff\xd8\xff\xe0\0\x04xx\xff\xff\xc2\0\x11\x08" + struct.pack(">HH", 3, 60_000),
+            (60_000, 3),
+            id="JPEG",
         ),
         pytest.param(
-            b"\xff\xd8\xff\xe0\0\x04xx\xff\xff\xc2\0\x11\x08" + struct.pack(">HH", 3, 60_000), (60_000, 3), id="JPEG"
-        ),
-        pytest.param(
-            b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\x0f\x27\0\x01\0\0", (10_000, 2), id="WebP, extended"
+            b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\x0f\x27\0\x01\0\0",
+            (10_000, 2),
+            id="WebP, extended",
         ),
         pytest.param(b"YUV4MPEG2 W99999 H7 F25:1\nFRAME\n", (99_999, 7), id="Y4M"),
         pytest.param(b"YUV4MPEG2 F25:1 H7 W99999\nFRAME\n", None, id="Y4M in an order nobody writes"),

@@ -22,10 +22,11 @@ from pipeline.media.segments import (
     plan_segments,
     seam,
 )
-from schemas.errors import ErrorKind, MediaError
+from schemas.errors import MediaError
 
 LIMITS = MediaLimits()
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=12:min-keyint=12:scenecut=0:bframes=3:b-pyramid=normal"}
+VP9 = {"g": "12", "deadline": "realtime", "lag-in-frames": "8", "auto-alt-ref": "1"}
 X265 = {"x265-params": "log-level=none:pools=1:frame-threads=1:keyint=12:min-keyint=12:scenecut=0:bframes=3"}
 
 
@@ -39,6 +40,14 @@ def decoded(path: Path, segment: Segment = (None, None)) -> tuple[list[tuple[int
             first = first or frame.frame
             frames.append((frame.pts, frame_digest(frame.frame)))
         return frames, seam(decoding, first)
+
+
+def ends_of(path: Path, segment: Segment) -> Seam | None:
+    """What lies at the ends of a part; None where it is too damaged to be used."""
+    try:
+        return decoded(path, segment)[1]
+    except MediaError:
+        return None
 
 
 def plan(path: Path, target_s: float, max_segments: int = 100) -> list[Segment]:
@@ -65,14 +74,14 @@ def assert_parts_are_the_whole(path: Path, target_s: float, num_segments: int) -
         pytest.param("closed.mov", "libx264", {"g": "12", "bf": "0"}, {}, id="H.264 without B-frames"),
         pytest.param("hevc.mp4", "libx265", X265, {}, id="HEVC open GOP, mp4"),
         pytest.param("hevc.mkv", "libx265", X265, {}, id="HEVC open GOP, mkv"),
-        pytest.param("vp9.webm", "libvpx-vp9", {"g": "12", "deadline": "realtime", "lag-in-frames": "8", "auto-alt-ref": "1"}, {}, id="VP9 with hidden frames"),
+        pytest.param("vp9.webm", "libvpx-vp9", VP9, {}, id="VP9 with hidden frames"),
         pytest.param("av1.mp4", "libsvtav1", {"g": "12", "preset": "12"}, {}, id="AV1"),
         pytest.param("mpeg4.mp4", "mpeg4", {"g": "12", "bf": "2"}, {}, id="MPEG-4 with B-frames"),
         pytest.param("mpeg2.mkv", "mpeg2video", {"g": "12", "bf": "2"}, {}, id="MPEG-2 with B-frames"),
         pytest.param("mpeg4.avi", "mpeg4", {"g": "12", "bf": "2"}, {}, id="MPEG-4 with B-frames, avi"),
         pytest.param("mjpeg.avi", "mjpeg", {}, {"pixels": "yuvj420p"}, id="motion JPEG"),
     ],
-)  # fmt: skip
+)
 def test_parts_of_a_film_are_exactly_the_whole(
     make_film: Any, name: str, codec: str, options: dict[str, str], extra: dict[str, Any]
 ) -> None:
@@ -143,13 +152,9 @@ def test_one_damaged_packet_makes_it_one_piece_or_shows_at_a_seam(make_film: Any
     bad.write_bytes(data)
     segments = plan(bad, 0.9)
     assert len(segments) >= 2
-    # Where a part is not even usable its decoding says so.
-    try:
-        parts = [decoded(bad, segment) for segment in segments]
-    except MediaError as error:
-        assert error.kind is ErrorKind.corrupt
-    else:
-        assert not joins([ends for _, ends in parts])
+    seams = [ends_of(bad, segment) for segment in segments]
+    usable = [ends for ends in seams if ends is not None]
+    assert len(usable) < len(seams) or not joins(usable)
 
 
 def packets(*pts: int, keys: tuple[int, ...]) -> list[PacketTime]:

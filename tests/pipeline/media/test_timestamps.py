@@ -40,25 +40,17 @@ def test_good_times_are_kept_as_they_are(durations: list[int], start: int) -> No
     ("told", "expected", "num_repaired"),
     [
         pytest.param([None] * 4, [0, 40, 80, 120], 4, id="no times at all: one frame's duration each"),
-        pytest.param(
-            [0, 40, 40, 120], [0, 40, 60, 120], 1, id="one that stands still is moved, the next kept"
-        ),
+        pytest.param([0, 40, 40, 120], [0, 40, 60, 120], 1, id="one that stands still is moved, the next kept"),
         pytest.param([0, 40, 40, 40, 120, 160], [0, 40, 60, 80, 120, 160], 2, id="several that stand still"),
         pytest.param([0, 80, 40, 120, 160], [0, 80, 100, 120, 160], 1, id="one that falls back a little"),
-        pytest.param(
-            [4000, 4040, 0, 40, 80], [4000, 4040, 4080, 4120, 4160], 3, id="a clock that restarts goes on"
-        ),
-        pytest.param(
-            [9000, 9040, 0, 9120, 9160], [9000, 9040, 9080, 9120, 9160], 1, id="a single false zero"
-        ),
+        pytest.param([4000, 4040, 0, 40, 80], [4000, 4040, 4080, 4120, 4160], 3, id="a clock that restarts goes on"),
+        pytest.param([9000, 9040, 0, 9120, 9160], [9000, 9040, 9080, 9120, 9160], 1, id="a single false zero"),
         pytest.param([0, 40, 5000, 5040], [0, 40, 5000, 5040], 0, id="a gap is a gap"),
         pytest.param([-1000, -960, -920], [-1000, -960, -920], 0, id="before zero is a time like others"),
         pytest.param([0, 2**62, 80], [0, 40, 80], 1, id="absurdly large is missing"),
     ],
 )
-def test_faults_are_mended_and_counted(
-    told: list[int | None], expected: list[int], num_repaired: int
-) -> None:
+def test_faults_are_mended_and_counted(told: list[int | None], expected: list[int], num_repaired: int) -> None:
     assert repaired(told) == (expected, num_repaired)
 
 

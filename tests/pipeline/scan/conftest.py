@@ -34,9 +34,7 @@ def texture(width: int, height: int, seed: int = 0, cell: int = 12) -> Picture:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def pan(
-    width: int, height: int, frames: int, px: float, seed: int = 0, down_px: float = 0.0
-) -> list[Picture]:
+def pan(width: int, height: int, frames: int, px: float, seed: int = 0, down_px: float = 0.0) -> list[Picture]:
     """A camera that moves left over a still picture: the picture moves `px` to the right in each frame."""
     reach = int(abs(px) * frames) + int(abs(down_px) * frames) + 8
     wide = texture(width + 2 * reach, height + 2 * reach, seed)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -53,7 +54,7 @@ CUT = [Shot(0, 30, Transition.edge, Transition.cut), Shot(30, 300, Transition.cu
 
 @pytest.fixture
 def outcome(measured):
-    return assemble(measured(film(300)), CUT, probe(), ScanRules(), VIDEO)
+    return assemble(measured(film(300)), CUT, probe(), ScanRules(min_clip_s=2), VIDEO)
 
 
 def test_rows_hold_exactly_the_columns_of_their_tables(outcome):
@@ -86,14 +87,14 @@ def test_previews_are_three_jpegs_spread_over_each_clip(outcome):
     assert [name for name, _ in outcome.previews] == [f"{clip}.{k}.jpg" for clip in ids for k in range(3)]
     pictures = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) for _, jpeg in outcome.previews]
     assert {picture.shape for picture in pictures} == {(64, 96, 3)}
-    assert all(np.abs(a.astype(int) - b).mean() > 5 for a, b in zip(pictures, pictures[1:], strict=False))
+    assert all(np.abs(a.astype(int) - b).mean() > 5 for a, b in pairwise(pictures))
 
 
 def test_every_clip_has_a_preview_even_where_frames_are_rare(measured):
     times = [0, 1, 3, 4, 55, 56, 57, 140]
     log = measured(film(8), pts=times, time_base=Fraction(1, 24))
     shots = [Shot(0, 2, Transition.edge, Transition.cut), Shot(2, 5, Transition.cut, Transition.cut)]
-    found = assemble(log, shots, probe(), ScanRules(), VIDEO)
+    found = assemble(log, shots, probe(), ScanRules(min_clip_s=2), VIDEO)
     assert [row["start_frame"] for row in found.rows["clips"]] == [2]
     assert len(found.previews) >= 1
     assert found.rows["scores/scan"][0]["luma_mean"] is not None
@@ -101,7 +102,7 @@ def test_every_clip_has_a_preview_even_where_frames_are_rare(measured):
 
 def test_a_still_image_gives_one_clip_of_one_frame(measured):
     shot = Shot(0, 1, Transition.edge, Transition.edge)
-    found = assemble(measured(film(1)), [shot], probe(is_image=True), ScanRules(), VIDEO)
+    found = assemble(measured(film(1)), [shot], probe(is_image=True), ScanRules(min_clip_s=2), VIDEO)
     assert [row["num_frames"] for row in found.rows["clips"]] == [1]
     assert len(found.previews) == 1
     assert found.rows["scores/scan"][0]["motion_mean"] is None
@@ -111,8 +112,8 @@ def test_uneven_frames_are_a_variable_rate_and_rounded_ones_are_not(measured):
     uneven = measured(film(40), pts=np.cumsum([40, 80] * 20).tolist(), time_base=Fraction(1, 1000))
     rounded = measured(film(40), pts=[round(k * 1000 / 60) for k in range(40)], time_base=Fraction(1, 1000))
     shots = [Shot(0, 40, Transition.edge, Transition.edge)]
-    assert assemble(uneven, shots, probe(), ScanRules(), VIDEO).counts["is_vfr"] is True
-    assert assemble(rounded, shots, probe(), ScanRules(), VIDEO).counts["is_vfr"] is False
+    assert assemble(uneven, shots, probe(), ScanRules(min_clip_s=2), VIDEO).counts["is_vfr"] is True
+    assert assemble(rounded, shots, probe(), ScanRules(min_clip_s=2), VIDEO).counts["is_vfr"] is False
 
 
 @pytest.mark.parametrize("aspect", [Fraction(1), Fraction(2)])

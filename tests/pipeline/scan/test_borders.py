@@ -14,9 +14,7 @@ WIDTH, HEIGHT = 640, 360
 
 def scene(seed: int, width: int, height: int, brightness: float = 1.0) -> np.ndarray:
     coarse = np.random.default_rng(seed).uniform(10, 255, (6, 9, 3)).astype(np.float32) * brightness
-    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), 0, 255).astype(
-        np.uint8
-    )
+    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), 0, 255).astype(np.uint8)
 
 
 def framed(picture: np.ndarray, top: int, bottom: int, left: int = 0, right: int = 0) -> np.ndarray:
@@ -24,9 +22,7 @@ def framed(picture: np.ndarray, top: int, bottom: int, left: int = 0, right: int
 
 
 def subtitled(picture: np.ndarray, line: int, text: str = "WHERE HAVE YOU BEEN ALL THIS TIME") -> np.ndarray:
-    return cv2.putText(
-        picture.copy(), text, (70, line), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 2, cv2.LINE_AA
-    )
+    return cv2.putText(picture.copy(), text, (70, line), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 2, cv2.LINE_AA)
 
 
 def profiles(path) -> tuple[np.ndarray, np.ndarray]:
@@ -64,8 +60,7 @@ def assert_near(crop: Crop, x: int, y: int, width: int, height: int) -> None:
 )
 def test_borders_are_found_within_two_pixels(write_video, codec, fmt, crf, top, bottom, left, right):
     pictures = [
-        framed(scene(seed, WIDTH - left - right, HEIGHT - top - bottom), top, bottom, left, right)
-        for seed in range(3)
+        framed(scene(seed, WIDTH - left - right, HEIGHT - top - bottom), top, bottom, left, right) for seed in range(3)
     ]
     path = write_video(pictures, codec=codec, fmt=fmt, crf=crf)
     assert_near(crop_of(path), left, top, WIDTH - left - right, HEIGHT - top - bottom)
@@ -100,9 +95,7 @@ def test_darkness_is_no_border(write_video):
 
 
 def test_a_dark_clip_takes_the_borders_of_its_video(write_video):
-    bright = profiles(
-        write_video([framed(scene(seed, WIDTH, HEIGHT - 90), 45, 45) for seed in range(3)], name="a.mp4")
-    )
+    bright = profiles(write_video([framed(scene(seed, WIDTH, HEIGHT - 90), 45, 45) for seed in range(3)], name="a.mp4"))
     dark = profiles(write_video([night(at) for at in (300, 320, 340)], name="b.mp4"))
     video = [np.concatenate(pair).max(0, keepdims=True) for pair in zip(bright, dark, strict=True)]
     assert_near(find_crop(*dark, *video), 0, 45, WIDTH, HEIGHT - 90)

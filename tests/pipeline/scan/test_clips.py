@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,13 +19,13 @@ def test_cut_covers_the_shot_without_gap_overlap_or_empty_piece(edges, max_ticks
     bounds = cut(edges, max_ticks)
     assert bounds[0] == 0
     assert bounds[-1] == len(edges) - 1
-    assert all(a < b for a, b in zip(bounds, bounds[1:], strict=False))
+    assert all(a < b for a, b in pairwise(bounds))
 
 
 @given(edge_lists, st.floats(50, 3000))
 def test_no_piece_is_too_long_but_a_single_long_frame(edges, max_ticks):
     bounds = cut(edges, max_ticks)
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         assert edges[end] - edges[start] <= max_ticks or end == start + 1
 
 

@@ -29,6 +29,6 @@ def test_how_the_work_is_spread_does_not_change_the_digest():
     assert ScanConfig(max_clip_s=9).output_digest() != ScanConfig().output_digest()
 
 
-def test_the_shortest_clip_is_looked_at_twice():
-    assert ScanRules(min_clip_s=0.5).looks_per_s == Fraction(4)
+def test_the_shortest_clip_is_looked_at_once():
+    assert ScanRules(min_clip_s=0.25).looks_per_s == Fraction(4)
     assert ScanRules(min_clip_s=5).looks_per_s == Fraction(1)

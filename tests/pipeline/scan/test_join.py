@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_segments_join_to_the_log_of_one_pass(steps, cuts):
     bounds = [0, *cuts, 70]
     logs = [
         measure(pictures[a:b], times[a:b], end if b == 70 else times[b], is_beginning=a == 0)
-        for a, b in zip(bounds, bounds[1:], strict=False)
+        for a, b in pairwise(bounds)
     ]
     assert_equal(join_logs(logs, RULES), whole)
 

@@ -29,7 +29,7 @@ def test_one_look_a_second_and_every_frame_in_the_thumbnails(measured):
 
 
 def test_shorter_clips_are_looked_at_more_often(measured):
-    log = measured([flat(k) for k in range(48)], rate=24, rules=ScanRules(min_clip_s=0.5))
+    log = measured([flat(k) for k in range(48)], rate=24, rules=ScanRules(min_clip_s=0.25))
     assert np.diff(log.look_frames).max() <= 6
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ bases = st.sampled_from([Fraction(1, 24), Fraction(1, 90_000), Fraction(1001, 30
 def test_every_span_as_long_as_the_grids_step_has_a_frame_that_shows_a_point(base, rate, times):
     times.sort()
     grid = Grid(base, rate)
-    shows = [grid.cell(a) != grid.cell(b) for a, b in zip(times, times[1:], strict=False)]
+    shows = [grid.cell(a) != grid.cell(b) for a, b in pairwise(times)]
     for start in range(len(times)):
         for end in range(start + 1, len(times)):
             if (times[end] - times[start]) * base >= 1 / rate:

@@ -61,9 +61,7 @@ def test_a_video_gives_its_shots_clips_scores_and_previews(write_video):
     ]
     assert len(found.rows["clips"]) == len(found.rows["scores/scan"]) == 3
     assert found.num_frames == 180
-    assert {name.split(".")[0] for name, _ in found.previews} == {
-        row["clip_id"] for row in found.rows["clips"]
-    }
+    assert {name.split(".")[0] for name, _ in found.previews} == {row["clip_id"] for row in found.rows["clips"]}
 
 
 @pytest.mark.parametrize("max_children", [1, 4])

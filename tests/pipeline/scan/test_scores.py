@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -16,9 +17,7 @@ WIDTH, HEIGHT = 480, 270
 def texture(width: int = WIDTH, height: int = HEIGHT, seed: int = 0, cell: int = 15) -> np.ndarray:
     rng = np.random.default_rng(seed)
     coarse = rng.uniform(0, 255, (height // cell + 2, width // cell + 2, 3)).astype(np.float32)
-    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), 0, 255).astype(
-        np.uint8
-    )
+    return np.clip(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), 0, 255).astype(np.uint8)
 
 
 def moved(picture: np.ndarray, right: float, down: float = 0.0, zoom: float = 1.0) -> np.ndarray:
@@ -151,7 +150,7 @@ def test_black_frames_count_by_their_time(measured):
 def test_woven_fields_comb_and_whole_frames_do_not(measured):
     whole = [moved(WIDE, 6.0 * k - 150) for k in range(49)]
     woven = []
-    for first, second in zip(whole, whole[1:], strict=False):
+    for first, second in pairwise(whole):
         picture = first.copy()
         picture[1::2] = second[1::2]
         woven.append(picture)

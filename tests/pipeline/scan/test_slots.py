@@ -59,9 +59,13 @@ def test_what_a_killed_process_held_is_free_again(tmp_path):
 
 
 def test_a_scratch_folder_is_gone_after_an_error(tmp_path):
-    with pytest.raises(ZeroDivisionError), scratch_folder(tmp_path) as folder:
-        (folder / "big").write_bytes(b"x")
-        raise ZeroDivisionError
+    def fail() -> None:
+        with scratch_folder(tmp_path) as folder:
+            (folder / "big").write_bytes(b"x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 

@@ -14,16 +14,12 @@ class Edits:
     """Makes shots and joins them."""
 
     @staticmethod
-    def shot(
-        seed: int, num_frames: int, *, speed: float = 0.3, gain: float = 1.0, noise: float = 1.0
-    ) -> Frames:
+    def shot(seed: int, num_frames: int, *, speed: float = 0.3, gain: float = 1.0, noise: float = 1.0) -> Frames:
         """A textured picture that moves by `speed` thumbnail pixels a frame, uint8 (N, 27, 48, 3)."""
         rng = np.random.default_rng(seed)
         world = sum(
-            cv2.resize(
-                rng.normal(0, 255 / size, (size, 2 * size, 3)), (240, 120), interpolation=cv2.INTER_CUBIC
-            )
-            for size in (4, 8, 16)
+            cv2.resize(rng.normal(0, 255 / size**0.7, (size, 2 * size, 3)), (240, 120), interpolation=cv2.INTER_CUBIC)
+            for size in (6, 12, 24, 48)
         )
         world = 128 + (world - world.mean()) * 45 / world.std()
         world[..., 1:] = 128 + (world[..., 1:] - 128) * 0.3 + rng.uniform(-15, 15, 2)
@@ -77,9 +73,7 @@ class Edits:
     @staticmethod
     def wipe(old: Frames, new: Frames, length: int, direction: str) -> Frames:
         y, x = np.mgrid[0:27, 0:48]
-        place = {"right": x / 48, "left": 1 - x / 48, "down": y / 27, "diagonal": (x / 48 + y / 27) / 2}[
-            direction
-        ]
+        place = {"right": x / 48, "left": 1 - x / 48, "down": y / 27, "diagonal": (x / 48 + y / 27) / 2}[direction]
         is_new = place[None, :, :, None] < Edits.share(length)
         mixed = np.where(is_new, new[:length], old[-length:])
         return np.concatenate([old[:-length], mixed, new[length:]])
