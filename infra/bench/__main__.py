@@ -59,13 +59,9 @@ def _parser() -> argparse.ArgumentParser:
         default=_ROOT.parent / "shared" / "footage",
         help="a folder of real videos with truth",
     )
-    parser.add_argument(
-        "--repeat", type=int, default=3, help="how often each speed is measured (the median counts)"
-    )
+    parser.add_argument("--repeat", type=int, default=3, help="how often each speed is measured (the median counts)")
     parser.add_argument("--many", type=int, default=10_000, help="how many small videos")
-    parser.add_argument(
-        "--out", type=Path, default=_ROOT / "out", help="films, datasets and bench.json go there"
-    )
+    parser.add_argument("--out", type=Path, default=_ROOT / "out", help="films, datasets and bench.json go there")
     return parser
 
 

@@ -155,9 +155,7 @@ def repeated(source: Path, path: Path, *, seconds: float) -> None:
                 shift += stream_in.duration
 
 
-def _add_video(
-    container: OutputContainer, codec: str, rate: Fraction, width: int, height: int
-) -> VideoStream:
+def _add_video(container: OutputContainer, codec: str, rate: Fraction, width: int, height: int) -> VideoStream:
     encoder, options = CODECS[codec]
     stream = container.add_stream(encoder, rate=rate, options=dict(options))
     assert isinstance(stream, VideoStream)

@@ -51,7 +51,7 @@ class Setting:
         """Start `rushes run` on a dataset."""
         where = ("--dataset", self.dataset(name))
         command = rushes("run", "--input", *self.inputs, *where, *self.arguments)
-        return Marked(command, self.scratch / f"cwd-{name}", self.env)
+        return Marked(command, self.scratch / "cwd", self.env)
 
     def finish(self, name: str) -> float:
         """Run to the end; give its seconds.

@@ -28,9 +28,7 @@ _FEW, _MANY = 500, 2000
 _RUN_S = 3600.0
 
 
-def measure(
-    footage: Path, cache: Path, *, long_s: float = _LONG_S, few: int = _FEW, many: int = _MANY
-) -> list[Figure]:
+def measure(footage: Path, cache: Path, *, long_s: float = _LONG_S, few: int = _FEW, many: int = _MANY) -> list[Figure]:
     """All figures of memory.
 
     Args:
@@ -71,9 +69,7 @@ def _long_film(footage: Path, cache: Path, long_s: float) -> list[Figure]:
 
 
 def _largest_worker(run: Marked) -> float:
-    return max(
-        (sum(map(rss_bytes, [worker, *decoders])) for worker, decoders in run.workers().items()), default=0
-    )
+    return max((sum(map(rss_bytes, [worker, *decoders])) for worker, decoders in run.workers().items()), default=0)
 
 
 def _growth(cache: Path) -> list[Figure]:

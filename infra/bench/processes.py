@@ -31,19 +31,19 @@ class Marked:
 
     Args:
         argv: The command.
-        folder: Its working folder, which no other process uses; made if missing.
+        folder: Where its working folder is made, which no other process uses.
         env: Added to this process's environment.
     """
 
     def __init__(self, argv: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
         self.mark = secrets.token_hex(8)
+        self.folder = folder / self.mark
+        self.folder.mkdir(parents=True)
         self.started = time.monotonic()
-        self._log = (folder / f"{self.mark}.log").open("w+b")
+        self._log = (self.folder / "log").open("w+b")
         self.process = subprocess.Popen(
             list(argv),
-            cwd=folder,
+            cwd=self.folder,
             env={**os.environ, **(env or {}), _MARK: self.mark},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -66,7 +66,7 @@ class Marked:
     @property
     def output(self) -> str:
         """What it has written so far, on both streams."""
-        return (self.folder / f"{self.mark}.log").read_text(errors="replace")
+        return (self.folder / "log").read_text(errors="replace")
 
     @property
     def elapsed_s(self) -> float:

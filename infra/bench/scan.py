@@ -36,9 +36,7 @@ class Scan:
             run_steps([ingest], place, LocalExecutor(), "bench")
         wanted = {os.path.realpath(path) for path in paths}
         self.stage = scan.stage
-        self.items: list[Any] = [
-            item for item in scan.inputs(place.manifest) if os.path.realpath(item.uri) in wanted
-        ]
+        self.items: list[Any] = [item for item in scan.inputs(place.manifest) if os.path.realpath(item.uri) in wanted]
 
     def run(self, cores: int) -> tuple[int, float]:
         """Scan all files; give the number of frames and the seconds."""

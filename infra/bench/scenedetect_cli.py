@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from infra.bench.decode import num_pixels
+
 FFMPEG_HINT = "needs the program ffmpeg: apt-get install -y ffmpeg"
 
 
@@ -36,12 +38,10 @@ def detect_all(paths: Sequence[Path], num_processes: int, *, split: bool) -> flo
             command = [str(Path(sys.executable).with_name("scenedetect")), "--quiet", "--input", str(path)]
             command += ["--output", str(Path(folder, path.name)), "detect-adaptive"]
             command += ["split-video"] if split else []
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-            )
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise RuntimeError(f"scenedetect failed on {path}:\n{(done.stdout + done.stderr)[-2000:]}")
 
         started = time.monotonic()
-        list(pool.map(detect, sorted(paths, key=lambda path: -path.stat().st_size)))
+        list(pool.map(detect, sorted(paths, key=num_pixels, reverse=True)))
         return time.monotonic() - started

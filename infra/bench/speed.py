@@ -68,9 +68,7 @@ def measure(footage: Path, cache: Path, *, repeat: int, made_s: float = _MADE_S)
     return figures + _whole_run([str(footage), str(cache / "films-1080p")], cache)
 
 
-def _against_decoding(
-    name: str, paths: Sequence[Path], cache: Path, repeat: int, share: float
-) -> list[Figure]:
+def _against_decoding(name: str, paths: Sequence[Path], cache: Path, repeat: int, share: float) -> list[Figure]:
     cores = len(os.sched_getaffinity(0))
     print(f"{name}: {len(paths)} files", file=sys.stderr, flush=True)
     times = Times()
@@ -129,9 +127,7 @@ def _against_scenedetect(paths: Sequence[Path], cache: Path, repeat: int) -> lis
     ]
     for name, factor in ((detect, 1.6), (split, 8.0)):
         if name not in times.runs:
-            figures.append(
-                Figure(name=f"scenedetect {name} / scan", value=None, at_least=factor, note=FFMPEG_HINT)
-            )
+            figures.append(Figure(name=f"scenedetect {name} / scan", value=None, at_least=factor, note=FFMPEG_HINT))
             continue
         figures.append(_told(f"scenedetect {name}", times.median(name), "s", times.spread(name)))
         ratio = times.median(name) / times.median("scan")
@@ -158,9 +154,7 @@ def _whole_run(inputs: Sequence[str], cache: Path) -> list[Figure]:
             if run.process.returncode not in _FINISHED:
                 raise RuntimeError(f"rushes run failed:\n{run.output[-3000:]}")
             last = run.output.strip().splitlines()[-1]
-        figures.append(
-            _told(f"whole `rushes run`, executor {executor}", whole_s, "s", last.split(": ", 1)[-1])
-        )
+        figures.append(_told(f"whole `rushes run`, executor {executor}", whole_s, "s", last.split(": ", 1)[-1]))
         figures.append(
             Figure(
                 name=f"from its start to the first clip, {executor}",

@@ -27,6 +27,8 @@ _INSIDE: Final = 0.03
 """How far inside, as a share of the side, `_RISE` compares."""
 _DEEPEST: Final = 0.45
 """No bar is deeper than this share of the side."""
+_THINNEST: Final = 0.2
+"""What is left between bars is no less of the side: scope film in a portrait frame leaves 0.24, a title less."""
 _SYMMETRY: Final = 0.01
 """How closely opposite bars agree, as a share of the side (but 3 lines at least)."""
 
@@ -72,15 +74,19 @@ def _lit(shares: Bytes) -> Shares:
 
 def _bars(own: Shares, video: Shares) -> tuple[int, int]:
     """How deep the bars at both ends of a profile are."""
-    depths = [_depth(own), _depth(own[::-1])]
-    for side, (profile, usual) in enumerate(((own, video), (own[::-1], video[::-1]))):
-        # A bar must show its edge, in the clip or else in the video; else it is darkness.
-        if not _has_edge(profile, depths[side]):
-            depths[side] = _depth(usual)
-            if not _has_edge(usual, depths[side]):
-                depths[side] = 0
+    found, usual = _own_bars(own), _own_bars(video)
+    depths = [bar if bar is not None else other or 0 for bar, other in zip(found, usual, strict=True)]
     depths = _mirrored(own, depths)
-    return (0, 0) if sum(depths) >= len(own) * 2 * _DEEPEST else (depths[0], depths[1])
+    return depths[0], depths[1]
+
+
+def _own_bars(profile: Shares) -> list[int | None]:
+    """How deep the bars are as far as this profile shows it; None where it is too dark to tell."""
+    lines = (profile, profile[::-1])
+    depths = [_depth(line) for line in lines]
+    if sum(depths) > len(profile) * (1 - _THINNEST):
+        return [None, None]
+    return [depth if _is_certain(line, depth) else None for line, depth in zip(lines, depths, strict=True)]
 
 
 def _depth(profile: Shares) -> int:
@@ -107,12 +113,15 @@ def _inside(profile: Shares, start: int) -> float:
     return float(np.median(profile[start + 1 : start + 1 + reach]))
 
 
-def _has_edge(profile: Shares, depth: int) -> bool:
-    """Whether a bar of this depth ends at a straight edge: black to its last lines, then lit over much of the line."""
-    if depth < 2:
-        return depth == 0
+def _is_certain(profile: Shares, depth: int) -> bool:
+    """Whether a profile shows where the picture begins: at once, or behind a bar with a straight edge.
+
+    Such a bar is black to its last lines, and the picture is lit over half of each line: a title on black is not.
+    """
+    if depth == 0:
+        return bool(profile[0] > _DARK) and not _is_fringe(profile)
     outside = float(np.median(profile[max(0, depth - 6) : depth]))
-    return outside <= _DARK and _inside(profile, depth) >= 0.25 and profile[depth : depth + 3].max() >= 0.2
+    return outside <= _DARK and _inside(profile, depth) >= 0.5 and profile[depth : depth + 3].max() >= 0.2
 
 
 def _mirrored(profile: Shares, depths: list[int]) -> list[int]:

@@ -35,7 +35,8 @@ class ScanConfig(Config):
     """Videos more than twice as long are cut at keyframes into segments of about this, in seconds, which decode side by
     side. The result is the same."""
     max_children: int | None = Field(None, ge=1, json_schema_extra=_NO_EFFECT)
-    """Decoders that may run on this machine beside the first one of each worker; the number of cores by default."""
+    """Places for decoders on this machine, the number of cores by default. A worker's first decoder runs in any case,
+    further ones for a long video only while a place is free."""
 
     @model_validator(mode="after")
     def _lengths_agree(self) -> Self:

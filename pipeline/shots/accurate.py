@@ -28,8 +28,11 @@ def accurate(thumbs: Thumbs, times_s: Floats, params: Mapping[str, float]) -> li
     """
     low, high = params.get("doubt_from", DOUBT[0]), params.get("doubt_to", DOUBT[1])
     events = [event for event in propose(thumbs, times_s) if event.score >= low]
-    doubtful = [event for event in events if event.score <= high]
-    sure = [event for event in events if event.score > high]
+    # The network was never shown a wipe and answers none: of wipes the fit alone decides.
+    wipes = [event for event in events if event.kind is Transition.wipe]
+    others = [event for event in events if event.kind is not Transition.wipe]
+    doubtful = [event for event in others if event.score <= high]
+    sure = [event for event in others if event.score > high] + [event for event in wipes if event.score >= 0.5]
     if not doubtful:
         return merge_events(sure)
     answers = _ask(thumbs, doubtful)

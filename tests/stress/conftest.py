@@ -54,13 +54,11 @@ class Node:
             "--disable-usage-stats",
         ]
         command += [f"--temp-dir={self.temp}", *where]
-        self.run = Marked(command, scratch / f"cwd-{name}", env)
+        self.run = Marked(command, scratch / "cwd", env)
 
     def shipped(self) -> list[Path]:
         """Where our packages came to lie on this node."""
-        return sorted(
-            self.temp.glob("session_*/runtime_resources/py_modules_files/_ray_pkg_*/pipeline/__init__.py")
-        )
+        return sorted(self.temp.glob("session_*/runtime_resources/py_modules_files/_ray_pkg_*/pipeline/__init__.py"))
 
     def kill(self) -> int:
         """`kill -9` of everything on this node; how many processes there were."""
@@ -76,7 +74,7 @@ class Node:
 def object_store(tmp_path: Path) -> Iterator[ObjectStore]:
     port = _free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with Marked(command, tmp_path / "cwd-moto") as server:
+    with Marked(command, tmp_path / "cwd") as server:
         assert wait_for(lambda: _answers(port), timeout_s=60), server.output
         yield ObjectStore(port)
 
@@ -98,9 +96,9 @@ def three_nodes(tmp_path: Path, cluster_env: dict[str, str]) -> Iterator[list[No
         assert wait_for(lambda: _answers(int(head.address.rpartition(":")[2])), timeout_s=60), head.run.output
         for name in ("second", "third"):
             nodes.append(Node(tmp_path, name, cluster_env, address=head.address))
-        assert wait_for(
-            lambda: all("Ray runtime started" in node.run.output for node in nodes), timeout_s=90
-        ), [node.run.output for node in nodes]
+        assert wait_for(lambda: all("Ray runtime started" in node.run.output for node in nodes), timeout_s=90), [
+            node.run.output for node in nodes
+        ]
         yield nodes
     finally:
         for node in reversed(nodes):

@@ -118,3 +118,21 @@ def test_one_flash_in_many_looks_does_not_undo_the_border():
     rows[:, :40] = rows[:, -40:] = 0
     rows[5] = 255
     assert find_crop(rows, columns, rows, columns) == Crop(0, 40, WIDTH, HEIGHT - 80)
+
+
+def title(text: str = "MEANWHILE") -> np.ndarray:
+    return cv2.putText(
+        np.zeros((HEIGHT, WIDTH, 3), np.uint8), text, (60, 200), cv2.FONT_HERSHEY_DUPLEX, 3, (255, 255, 255), 8
+    )
+
+
+def test_a_title_on_black_is_no_border(write_video):
+    assert crop_of(write_video([title()] * 3)) == Crop(0, 0, WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("picture", [title(), np.zeros((HEIGHT, WIDTH, 3), np.uint8)], ids=["title", "black"])
+def test_a_title_and_black_take_the_borders_of_their_video(write_video, picture):
+    film = profiles(write_video([framed(scene(seed, WIDTH, HEIGHT - 90), 45, 45) for seed in range(3)], name="a.mp4"))
+    own = profiles(write_video([picture] * 3, name="b.mp4"))
+    video = [np.concatenate(pair).max(0, keepdims=True) for pair in zip(film, own, strict=True)]
+    assert_near(find_crop(*own, *video), 0, 45, WIDTH, HEIGHT - 90)
