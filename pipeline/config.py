@@ -29,8 +29,10 @@ class ExecutorConfig(Config):
 
 
 class LimitsConfig(Config):
-    """What decoding one file may use. What ended in an error under other limits is not tried again by itself;
-    `rushes run --retry-errors` does."""
+    """What decoding one file may use.
+
+    What ended in an error under other limits is not tried again by itself; `rushes run --retry-errors` does that.
+    """
 
     memory_mib: int = Field(2048, ge=64, json_schema_extra=_NO_EFFECT)
     """Memory that a decoder may take."""

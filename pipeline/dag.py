@@ -76,9 +76,7 @@ def until(steps: Sequence[Step], name: str | None) -> list[Step]:
 
 def _upstream(step: Step, steps: Sequence[Step]) -> list[str]:
     return [
-        other.stage.name
-        for other in steps
-        if other is not step and set(step.stage.reads) & set(other.stage.writes)
+        other.stage.name for other in steps if other is not step and set(step.stage.reads) & set(other.stage.writes)
     ]
 
 

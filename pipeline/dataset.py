@@ -79,9 +79,7 @@ class Dataset:
             raise ConfigError(f"{self.root}/dataset.yaml: cannot be read: is not YAML") from error
         version = described.get("format_version") if isinstance(described, dict) else None
         if version != FORMAT_VERSION:
-            raise ConfigError(
-                f"{self.root}/dataset.yaml: format_version is {version!r}, we read {FORMAT_VERSION}"
-            )
+            raise ConfigError(f"{self.root}/dataset.yaml: format_version is {version!r}, we read {FORMAT_VERSION}")
         return dict(described)
 
     def write_description(self, config: Mapping[str, Any], models: Mapping[str, str]) -> None:
@@ -138,9 +136,7 @@ def _kernel_lock(path: str, root: str) -> Iterator[None]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
-            raise ConfigError(
-                f"{root}: another run is writing to this dataset ({holder or 'unknown'})"
-            ) from error
+            raise ConfigError(f"{root}: another run is writing to this dataset ({holder or 'unknown'})") from error
         os.ftruncate(fd, 0)
         os.pwrite(fd, _writer_name().encode(), 0)
         yield
@@ -189,9 +185,7 @@ class _Lease:
             except FileNotFoundError:
                 raise ConfigError(f"{self._root}: another run is writing to this dataset") from taken
             if held["until"] > time.time():
-                raise ConfigError(
-                    f"{self._root}: another run is writing to this dataset ({held['writer']})"
-                ) from taken
+                raise ConfigError(f"{self._root}: another run is writing to this dataset ({held['writer']})") from taken
             try:
                 self._put(IfMatch=reply["ETag"])
             except OSError as error:

@@ -98,9 +98,7 @@ def _drain(done: queue.Queue[Any]) -> None:
         return
 
 
-def _work(
-    stage: Stage[Any], waiting: queue.SimpleQueue[Any], done: queue.Queue[Any], stop: threading.Event
-) -> None:
+def _work(stage: Stage[Any], waiting: queue.SimpleQueue[Any], done: queue.Queue[Any], stop: threading.Event) -> None:
     mine = copy.deepcopy(stage)
     try:
         mine.setup()
@@ -171,6 +169,5 @@ def refuse_impossible(stages: Sequence[Stage[Any]], there: dict[str, float], whe
         for name, wanted in (("CPU", stage.resources.cpus), ("GPU", stage.resources.gpus)):
             if wanted > there.get(name, 0.0):
                 raise ConfigError(
-                    f"stage {stage.name} asks for {wanted:g} {name}s a worker and {where} has "
-                    f"{there.get(name, 0.0):g}"
+                    f"stage {stage.name} asks for {wanted:g} {name}s a worker and {where} has {there.get(name, 0.0):g}"
                 )

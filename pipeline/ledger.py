@@ -119,9 +119,7 @@ def _what_changed(before: str, now: UnitParts) -> str:
     return " and ".join(changed) + " changed"
 
 
-def ledger_rows(
-    results: Iterable[Result], parts: Mapping[str, UnitParts], run_id: str
-) -> list[dict[str, object]]:
+def ledger_rows(results: Iterable[Result], parts: Mapping[str, UnitParts], run_id: str) -> list[dict[str, object]]:
     """The rows that record these results.
 
     Args:

@@ -68,9 +68,7 @@ class Manifest:
         except TableNotFoundError:
             return None
 
-    def read(
-        self, table: str, columns: Sequence[str] | None = None, where: ds.Expression | None = None
-    ) -> pa.Table:
+    def read(self, table: str, columns: Sequence[str] | None = None, where: ds.Expression | None = None) -> pa.Table:
         """Its current rows in the schema of `schemas.tables`; none where nothing was written yet.
 
         Args:
@@ -181,9 +179,7 @@ def to_table(table: str, rows: pa.Table | Iterable[Row]) -> pa.Table:
 
 def _conform(data: pa.Table, schema: pa.Schema) -> pa.Table:
     columns = [
-        data[field.name].cast(field.type)
-        if field.name in data.schema.names
-        else pa.nulls(data.num_rows, field.type)
+        data[field.name].cast(field.type) if field.name in data.schema.names else pa.nulls(data.num_rows, field.type)
         for field in schema
     ]
     return pa.table(columns, schema=schema)

@@ -46,9 +46,7 @@ class RayExecutor:
         autoscaling: Whether the cluster may grow, so that asking for more than it has now is no mistake.
     """
 
-    def __init__(
-        self, address: str | None = None, cpus: int | None = None, *, autoscaling: bool = False
-    ) -> None:
+    def __init__(self, address: str | None = None, cpus: int | None = None, *, autoscaling: bool = False) -> None:
         # Read when Ray is first imported: what raylets say of dead workers would else be printed to our
         # stdout; a worker's death is told by the rows it leaves.
         os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
@@ -200,9 +198,7 @@ def _one_by_one(stage: Stage[In], items: Sequence[In], num_workers: int) -> Iter
             worker = (
                 free.pop()
                 if free
-                else worker_class.options(num_cpus=asked.cpus, num_gpus=asked.gpus).remote(
-                    stage, str(Path.cwd())
-                )
+                else worker_class.options(num_cpus=asked.cpus, num_gpus=asked.gpus).remote(stage, str(Path.cwd()))
             )
             busy[worker.one.remote(json.dumps(dict(item.to_row())))] = (worker, item)
         (ready, *_), _ = ray.wait(list(busy), num_returns=1)

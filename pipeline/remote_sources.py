@@ -67,9 +67,7 @@ def _matching(fs: Any, url: str) -> Iterator[SourceFile]:
     depth = None if "**" in segments else len(segments)
     listed = list(_listing(fs, path, base, maxdepth=depth))
     chosen = {
-        source.uri
-        for source in listed
-        if matches(source.uri[len(folder.rstrip("/")) + 1 :].split("/"), segments)
+        source.uri for source in listed if matches(source.uri[len(folder.rstrip("/")) + 1 :].split("/"), segments)
     }
     if not chosen:
         raise ConfigError(f"{url}: matches nothing")

@@ -63,9 +63,7 @@ def split_glob(pattern: str) -> tuple[str, list[str]]:
     parts = pattern.split("/")
     first = next((k for k, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
     fixed = "/".join(parts[:first])
-    return fixed or ("/" if first and pattern.startswith("/") else ""), [
-        part for part in parts[first:] if part
-    ]
+    return fixed or ("/" if first and pattern.startswith("/") else ""), [part for part in parts[first:] if part]
 
 
 def has_magic(text: str) -> bool:
@@ -93,9 +91,7 @@ def pair(entries: Iterable[SourceFile | str]) -> Iterator[SourceFile | str]:
     texts = {
         base_name(entry.uri): entry
         for entry in listed
-        if isinstance(entry, SourceFile)
-        and entry.kind is SourceKind.file
-        and suffix_of(entry.uri) in SIDECAR_SUFFIXES
+        if isinstance(entry, SourceFile) and entry.kind is SourceKind.file and suffix_of(entry.uri) in SIDECAR_SUFFIXES
     }
     if not texts:
         yield from listed

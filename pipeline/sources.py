@@ -191,9 +191,7 @@ def look(path: str) -> SourceFile | str:
         if is_hidden_folder(os.path.basename(path)):
             return SourceFile(uri=uri, kind=SourceKind.hidden_folder)
         return SourceFile(uri=uri, kind=SourceKind.folder_link) if is_link else path
-    return SourceFile(
-        uri=uri, kind=_kind(info.st_mode), num_bytes=info.st_size, modified_us=info.st_mtime_ns // 1000
-    )
+    return SourceFile(uri=uri, kind=_kind(info.st_mode), num_bytes=info.st_size, modified_us=info.st_mtime_ns // 1000)
 
 
 def _kind(mode: int) -> SourceKind:

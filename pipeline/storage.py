@@ -176,9 +176,7 @@ def spooled(uri: str, *, temp_dir: str | None = None, max_bytes: int | None = No
             try:
                 _write_all(copy, chunk)
             except OSError as error:
-                raise MediaError(
-                    ErrorKind.io, f"cannot be copied to {folder}: {first_line(error)}"
-                ) from error
+                raise MediaError(ErrorKind.io, f"cannot be copied to {folder}: {first_line(error)}") from error
         yield f"/proc/{os.getpid()}/fd/{copy.fileno()}"
 
 

@@ -6,6 +6,7 @@ from schemas.clip import Clip, Shot, Transition
 from schemas.config import Config, load_config
 from schemas.errors import TRANSIENT, ConfigError, ErrorKind, MediaError, RushesError
 from schemas.ids import clip_id, content_id, digest
+from schemas.scan_scores import ScanScores
 from schemas.shape import LatentShape, PixelShape
 from schemas.span import Span
 from schemas.stage import Input, Resources, Result, Row, Stage
@@ -30,6 +31,7 @@ __all__ = [
     "Result",
     "Row",
     "RushesError",
+    "ScanScores",
     "Shot",
     "Span",
     "Stage",

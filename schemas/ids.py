@@ -22,9 +22,7 @@ def content_id(chunks: Iterable[bytes]) -> str:
 
 def clip_id(video_id: str, span: Span) -> str:
     """The id of a span of a video: 32 hexadecimal digits, fit to be a shard key."""
-    return digest(
-        [video_id, span.start_pts, span.end_pts, span.time_base.numerator, span.time_base.denominator]
-    )
+    return digest([video_id, span.start_pts, span.end_pts, span.time_base.numerator, span.time_base.denominator])
 
 
 def digest(value: object) -> str:

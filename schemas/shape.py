@@ -46,9 +46,7 @@ class LatentShape(NamedTuple):
             raise ValueError(f"frames must be 1 modulo {over_t}, got {pixels.frames}")
         if pixels.height % over_h or pixels.width % over_w:
             raise ValueError(f"{pixels.height}x{pixels.width} does not divide by {over_h}x{over_w}")
-        return cls(
-            channels, 1 + (pixels.frames - 1) // over_t, pixels.height // over_h, pixels.width // over_w
-        )
+        return cls(channels, 1 + (pixels.frames - 1) // over_t, pixels.height // over_h, pixels.width // over_w)
 
     def to_pixels(self, stride: tuple[int, int, int]) -> PixelShape:
         """The clip that decodes from this latent."""

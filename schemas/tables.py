@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
+
+from schemas.scan_scores import ScanScores
 
 FORMAT_VERSION = 1
 """Raised when a column is removed or changes its meaning; a new column does not raise it."""
@@ -38,13 +40,7 @@ def _columns(*names: str, of: pa.DataType) -> list[pa.Field]:
 
 _SPAN = _columns("start_pts", "end_pts", "time_base_num", "time_base_den", of=_INT)
 
-SCAN_SCORES: list[pa.Field] = _columns(
-    *("motion_mean", "camera_motion", "camera_zoom", "camera_shake", "moving_area_ratio"),
-    *("sharpness", "luma_mean", "luma_spread", "dark_area_ratio", "bright_area_ratio", "saturation_mean"),
-    *("black_frame_ratio", "freeze_ratio", "slideshow_ratio", "duplicate_frame_ratio"),
-    *("frame_interval_variation", "combing_ratio", "border_area_ratio"),
-    of=_FLOAT,
-)
+_SCAN_SCORES = [pa.field(score.name, _FLOAT, metadata={"doc": score.metadata["doc"]}) for score in fields(ScanScores)]
 
 _TABLES = (
     Table(
@@ -118,7 +114,7 @@ _TABLES = (
     ),
     Table(
         "scores/scan",
-        pa.schema([*_columns("clip_id", "video_id", of=_STRING), *SCAN_SCORES]),
+        pa.schema([*_columns("clip_id", "video_id", of=_STRING), *_SCAN_SCORES]),
         key=("clip_id",),
         owner="video_id",
     ),

@@ -17,9 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("schemas", "pipeline", "captioner", "trainer", "infra")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Written in pieces, or this file would be its own first finding.
-MACHINE_PATHS = re.compile(
-    r"(?<![\w.])/(?:" + "|".join(("work", "farm", "home/[a-z]", "Users", "root")) + r")/"
-)
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:" + "|".join(("work", "farm", "home/[a-z]", "Users", "root")) + r")/")
 NOT_OURS = {"LICENSE"}
 # What Docker's and pip's own conventions name, inside an image.
 ALLOWED = ("/home/rushes", "/root/.cache/pip")
@@ -138,9 +136,7 @@ def test_the_lock_satisfies_what_the_project_asks_for(name: str) -> None:
 def test_the_two_locks_differ_only_in_what_cuda_adds() -> None:
     cpu, cuda = locked("cpu.txt"), locked("cuda.txt")
     assert cpu.items() <= cuda.items()
-    assert {
-        name for name in cuda.keys() - cpu.keys() if not re.match(r"nvidia-|cuda-|triton$", name)
-    } == set()
+    assert {name for name in cuda.keys() - cpu.keys() if not re.match(r"nvidia-|cuda-|triton$", name)} == set()
     assert "triton" in cuda
 
 

@@ -122,9 +122,7 @@ def _describe(found: dict[str, Any]) -> list[str]:
             f"{title:20} {tally['hits']:>6} {tally['misses']:>7} {tally['false_alarms']:>6} {tally['f1']:>6.3f}"
         )
     right, there = found["crops_within_2_px"]
-    lines.append(
-        f"{'border crops':20} {right} of {there} clips within 2 px, worst {found['crop_error_px']} px"
-    )
+    lines.append(f"{'border crops':20} {right} of {there} clips within 2 px, worst {found['crop_error_px']} px")
     return lines
 
 

@@ -58,7 +58,9 @@ def _changed_values(config: PipelineConfig) -> list[str]:
     # What is asked of one run says nothing of how the rows came about.
     keys = [key for key in now if not key.startswith(("input", "dataset", "executor"))]
     return [
-        f"since the last run: {key} {before[key]} -> {now[key]}" for key in keys if before.get(key, now[key]) != now[key]
+        f"since the last run: {key} {before[key]} -> {now[key]}"
+        for key in keys
+        if before.get(key, now[key]) != now[key]
     ]
 
 

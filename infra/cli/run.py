@@ -27,9 +27,7 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
-    parser = subparsers.add_parser(
-        "run", help="curate footage into a dataset folder; do what is missing or stale"
-    )
+    parser = subparsers.add_parser("run", help="curate footage into a dataset folder; do what is missing or stale")
     add_config_arguments(parser)
     parser.add_argument("--retry-errors", action="store_true", help="do again what ended in an error")
     parser.add_argument("--json", action="store_true", help="print a JSON object at the end")

@@ -93,11 +93,7 @@ class CameraMove:
 
     def pose(self, time_s: float, duration_s: float) -> Pose:
         """Where the camera is at a time of a shot that lasts `duration_s`."""
-        step = (
-            self.extent(duration_s) * (min(max(time_s / duration_s, 0.0), 1.0) - 0.5)
-            if duration_s > 0
-            else 0.0
-        )
+        step = self.extent(duration_s) * (min(max(time_s / duration_s, 0.0), 1.0) - 0.5) if duration_s > 0 else 0.0
         step *= _SIGNS.get(self.name.split()[-1], (-1, 1)[self.seed % 2])
         base = self.base
         x, y, z, yaw, pitch, roll, zoom = base.x, base.y, base.z, base.yaw, base.pitch, base.roll, base.zoom

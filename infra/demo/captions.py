@@ -72,9 +72,7 @@ def caption(scene: Scene) -> Captions:
     """The captions of a scene; its seed draws their wording."""
     rng = np.random.default_rng((scene.seed, 5))
     names = [_name(rng, thing) for thing in scene.things]
-    return Captions(
-        short=_short(rng, scene, names), dense=_dense(rng, scene, names), structured=structured(scene)
-    )
+    return Captions(short=_short(rng, scene, names), dense=_dense(rng, scene, names), structured=structured(scene))
 
 
 def structured(scene: Scene) -> dict[str, Any]:

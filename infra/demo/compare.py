@@ -48,9 +48,7 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         """Both together."""
-        return Tally(
-            self.hits + other.hits, self.false_alarms + other.false_alarms, self.misses + other.misses
-        )
+        return Tally(self.hits + other.hits, self.false_alarms + other.false_alarms, self.misses + other.misses)
 
     @property
     def precision(self) -> float:
@@ -112,9 +110,7 @@ class CutScore:
         )
 
 
-def score_shots(
-    cuts: Sequence[Cut], shots: Sequence[FoundShot], tolerance: int = TOLERANCE_FRAMES
-) -> CutScore:
+def score_shots(cuts: Sequence[Cut], shots: Sequence[FoundShot], tolerance: int = TOLERANCE_FRAMES) -> CutScore:
     """Score the shots found in one film.
 
     Args:
@@ -127,9 +123,7 @@ def score_shots(
     for cut in cuts:
         if cut.kind != HARD and not cut.optional:
             there += cut.end - cut.start
-            leaked += sum(
-                max(0, min(cut.end, shot.end_frame) - max(cut.start, shot.start_frame)) for shot in shots
-            )
+            leaked += sum(max(0, min(cut.end, shot.end_frame) - max(cut.start, shot.start_frame)) for shot in shots)
     return CutScore(score.hard, score.gradual, score.recall_by_kind, score.num_right_kind, leaked, there)
 
 
@@ -181,9 +175,7 @@ def score_cuts(cuts: Sequence[Cut], found: Sequence[FoundCut], tolerance: int = 
 def _touching(cut: Cut, found: Sequence[FoundCut], tolerance: int) -> list[int]:
     """Detections near enough to a cut, the nearest first."""
     if cut.kind == HARD:
-        distance = {
-            i: min(abs(one.start - cut.frame), abs(one.end - cut.frame)) for i, one in enumerate(found)
-        }
+        distance = {i: min(abs(one.start - cut.frame), abs(one.end - cut.frame)) for i, one in enumerate(found)}
         near = [i for i in distance if distance[i] <= tolerance]
         return sorted(near, key=lambda i: distance[i])
     low, high = cut.start - tolerance, cut.end + tolerance
@@ -225,7 +217,5 @@ def num_clips_across_cuts(cuts: Sequence[Cut], clips: Sequence[tuple[int, int]],
     """
     across = 0
     for start, end in clips:
-        across += any(
-            start < cut.frame - tolerance and end > cut.frame + tolerance for cut in cuts if not cut.optional
-        )
+        across += any(start < cut.frame - tolerance and end > cut.frame + tolerance for cut in cuts if not cut.optional)
     return across

@@ -70,9 +70,7 @@ def draw_scene(rng: Rng, duration_s: float, aspect: float = 16 / 9, wishes: Wish
     """
     wishes = wishes or Wishes()
     time = wishes.time or _pick(rng, ("day", "day", "day", "night"))
-    background = wishes.background or _pick(
-        rng, BACKGROUNDS[:-1] if time == "day" else ("night sky", *BACKGROUNDS[:3])
-    )
+    background = wishes.background or _pick(rng, BACKGROUNDS[:-1] if time == "day" else ("night sky", *BACKGROUNDS[:3]))
     event = wishes.event or _pick(rng, ("none",) * 6 + EVENTS[1:])
     # Some wishes (a fast tilt over what falls) leave no such shot; the last try is as true as the others.
     for _ in range(_TRIES):
@@ -161,9 +159,7 @@ def _draw_things(
 def _draw_look(rng: Rng, index: int, event: str, wishes: Wishes, colors: tuple[str, ...]) -> _Look:
     """Draw an object whose colour is none of `colors`, but for a subject's that is wished for."""
     for _ in range(_TRIES * 10):
-        motion = (
-            _pick(rng, (*DIRECTIONS, STILL)) if index == 0 else _pick(rng, (STILL,) * 3 + tuple(DIRECTIONS))
-        )
+        motion = _pick(rng, (*DIRECTIONS, STILL)) if index == 0 else _pick(rng, (STILL,) * 3 + tuple(DIRECTIONS))
         if index == 0:
             motion = wishes.motion or motion
         if event != "none" and (index == 0 or (event == "collision" and index == 1)):
@@ -187,10 +183,7 @@ def _places(rng: Rng, looks: list[_Look], relation: str, frame: _Frame) -> list[
     placed: list[Point] = []
     # Four large objects may find no room apart; then they overlap.
     for _ in range(_TRIES):
-        placed = [
-            frame.point(rng.uniform(-0.3, 0.3), rng.uniform(-0.28, 0.16), rng.uniform(5.6, 7.4))
-            for _ in looks
-        ]
+        placed = [frame.point(rng.uniform(-0.3, 0.3), rng.uniform(-0.28, 0.16), rng.uniform(5.6, 7.4)) for _ in looks]
         if relation:
             placed[0] = _related(placed[1], relation, looks, frame)
         if _apart(placed, looks, relation, frame):
@@ -221,11 +214,7 @@ def _apart(places: list[Point], looks: list[_Look], relation: str, frame: _Frame
     spots = [(x / z, y / z) for x, y, z in places]
     halves = [SIZES[look.size] * frame.shorter / 2 for look in looks]
     for (x, y), half in zip(spots, halves, strict=True):
-        if (
-            abs(x) + half > 0.47 * frame.width
-            or y - half < -0.47 * frame.height
-            or y + half > 0.4 * frame.height
-        ):
+        if abs(x) + half > 0.47 * frame.width or y - half < -0.47 * frame.height or y + half > 0.4 * frame.height:
             return False
     for i in range(len(spots)):
         for j in range(i):
@@ -241,9 +230,7 @@ def _thing(rng: Rng, look: _Look, place: Point, event: str, duration_s: float, f
     x, _, z = place
     path = rest(place)
     if event == "fall":
-        path = fall(
-            (x, -0.3 * frame.height * z, z), height / 2, duration_s, bounciness=0.35, wait_s=0.18 * duration_s
-        )
+        path = fall((x, -0.3 * frame.height * z, z), height / 2, duration_s, bounciness=0.35, wait_s=0.18 * duration_s)
     elif event == "bounce":
         path = bounce((x, -0.25 * frame.height * z, z), height / 2, duration_s)
     elif event == "brush":
@@ -251,11 +238,7 @@ def _thing(rng: Rng, look: _Look, place: Point, event: str, duration_s: float, f
         path = paint((0.0, -0.08 * frame.height * z, z), *way, float(rng.uniform(0.6, 1.8)), duration_s)
     elif look.motion in DIRECTIONS:
         direction = DIRECTIONS[look.motion]
-        reach = (
-            0.7
-            * z
-            * min(frame.width / max(abs(direction[0]), 1e-6), frame.height / max(abs(direction[1]), 1e-6))
-        )
+        reach = 0.7 * z * min(frame.width / max(abs(direction[0]), 1e-6), frame.height / max(abs(direction[1]), 1e-6))
         path = straight(place, direction, SPEEDS[look.speed] * frame.shorter * z, reach, duration_s)
     return Thing(
         shape=look.shape,
@@ -268,9 +251,7 @@ def _thing(rng: Rng, look: _Look, place: Point, event: str, duration_s: float, f
     )
 
 
-def _colliding(
-    rng: Rng, looks: list[_Look], places: list[Point], duration_s: float, frame: _Frame
-) -> list[Thing]:
+def _colliding(rng: Rng, looks: list[_Look], places: list[Point], duration_s: float, frame: _Frame) -> list[Thing]:
     z = places[0][2]
     side = -1 if rng.random() < 0.5 else 1
     heights = [SIZES[look.size] * frame.shorter * z for look in looks[:2]]

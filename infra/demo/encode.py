@@ -219,9 +219,7 @@ def _to_frame(picture: DeepImage, encoding: Encoding) -> av.VideoFrame:
 def _tone(duration_s: float) -> Iterator[av.AudioFrame]:
     """A soft 220 Hz tone of at least `duration_s`."""
     for start in range(0, max(1, round(duration_s * SOUND_RATE)), SOUND_FRAME):
-        phase = np.arange(start, start + SOUND_FRAME, dtype=np.float32) * np.float32(
-            2 * np.pi * 220 / SOUND_RATE
-        )
+        phase = np.arange(start, start + SOUND_FRAME, dtype=np.float32) * np.float32(2 * np.pi * 220 / SOUND_RATE)
         frame = av.AudioFrame.from_ndarray((0.05 * np.sin(phase))[None], format="fltp", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, start, Fraction(1, SOUND_RATE)
         yield frame

@@ -51,9 +51,7 @@ def film_frames(plan: FilmPlan) -> Iterator[Image]:
             if start <= frame < start + piece.num_frames:
                 if number not in shown:
                     shown[number] = _Shown.of(plan, piece)
-                pictures.append(
-                    (number, shown[number].picture(plan, frame - start, times_s[frame] - times_s[start]))
-                )
+                pictures.append((number, shown[number].picture(plan, frame - start, times_s[frame] - times_s[start])))
             else:
                 shown.pop(number, None)
         yield _edge_fade(plan, frame, _join(plan, frame, pictures))
@@ -172,6 +170,4 @@ def _shot_truth(plan: FilmPlan, piece: Piece, bare: ShotTruth) -> ShotTruth:
         return replace(bare, kind="slide", scene_key=f"slide-{piece.seed}", crop=crop, text=boxes)
     scene = piece.scene
     key = f"{scene.seed}-{'-'.join(thing.color + thing.shape for thing in scene.things)}"
-    return replace(
-        bare, scene_key=key, crop=crop, text=boxes, captions=caption(scene), held_out=scene.held_out
-    )
+    return replace(bare, scene_key=key, crop=crop, text=boxes, captions=caption(scene), held_out=scene.held_out)

@@ -85,9 +85,7 @@ def place_text(kind: str, rng: Rng, size: tuple[int, int]) -> Lettering:
 def slide(rng: Rng, size: tuple[int, int]) -> tuple[Image, tuple[TextBox, ...]]:
     """A still slide: a plain ground with two to four lines."""
     width, height = size
-    ground = np.asarray(
-        rng.integers(20, 90, 3) if rng.random() < 0.6 else rng.integers(90, 150, 3), np.float32
-    )
+    ground = np.asarray(rng.integers(20, 90, 3) if rng.random() < 0.6 else rng.integers(90, 150, 3), np.float32)
     ramp = np.linspace(1.15, 0.85, height, dtype=np.float32)[:, None, None]
     plain = np.clip(ground * ramp, 0, 255).astype(np.uint8)
     picture = np.ascontiguousarray(np.broadcast_to(plain, (height, width, 3)))

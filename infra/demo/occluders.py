@@ -50,8 +50,7 @@ def occluders(name: str, rng: np.random.Generator, aspect: float) -> tuple[Flat,
         case "fence":
             level = 0.36 * height
             posts = [
-                _box(x - 0.02, level - 0.16, x + 0.02, 6, _IRON)
-                for x in np.arange(-4, 4, 0.3) + rng.uniform(0, 0.3)
+                _box(x - 0.02, level - 0.16, x + 0.02, 6, _IRON) for x in np.arange(-4, 4, 0.3) + rng.uniform(0, 0.3)
             ]
             rails = [_box(-5, level + dy, 5, level + dy + 0.03, _IRON) for dy in (-0.08, 0.12)]
             return tuple(rails + posts)
@@ -61,9 +60,7 @@ def occluders(name: str, rng: np.random.Generator, aspect: float) -> tuple[Flat,
 
 
 def _box(x0: float, y0: float, x1: float, y1: float, color: tuple[float, float, float]) -> Flat:
-    return Flat(
-        np.array([(x0, y0, DEPTH), (x1, y0, DEPTH), (x1, y1, DEPTH), (x0, y1, DEPTH)], np.float64), color
-    )
+    return Flat(np.array([(x0, y0, DEPTH), (x1, y0, DEPTH), (x1, y1, DEPTH), (x0, y1, DEPTH)], np.float64), color)
 
 
 def _branch(rng: np.random.Generator, width: float, height: float) -> tuple[Flat, ...]:

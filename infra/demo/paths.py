@@ -39,9 +39,7 @@ def rest(point: Point) -> Path3:
     return Path3((0.0,), (point,))
 
 
-def straight(
-    middle: Point, direction: tuple[float, float], speed: float, reach: float, duration_s: float
-) -> Path3:
+def straight(middle: Point, direction: tuple[float, float], speed: float, reach: float, duration_s: float) -> Path3:
     """Cross `middle` at a steady speed, at most `reach` in all, in the midst of the shot.
 
     Args:
@@ -54,8 +52,7 @@ def straight(
     length = min(speed * duration_s, reach)
     wait = (duration_s - length / speed) / 2
     ends = [
-        (middle[0] + s * direction[0] * length, middle[1] + s * direction[1] * length, middle[2])
-        for s in (-0.5, 0.5)
+        (middle[0] + s * direction[0] * length, middle[1] + s * direction[1] * length, middle[2]) for s in (-0.5, 0.5)
     ]
     return Path3((wait, wait + length / speed), (ends[0], ends[1]))
 
@@ -96,9 +93,7 @@ def bounce(start: Point, radius: float, duration_s: float) -> Path3:
     return fall(start, radius, duration_s, bounciness=0.94, wait_s=0.0)
 
 
-def collide(
-    first: Point, second: Point, touch: float, speed: float, duration_s: float
-) -> tuple[Path3, Path3]:
+def collide(first: Point, second: Point, touch: float, speed: float, duration_s: float) -> tuple[Path3, Path3]:
     """The first runs into the second along x and stops; the second slides off and slows down.
 
     Args:
@@ -129,6 +124,4 @@ def paint(middle: Point, width: float, height: float, turns: float, duration_s: 
     times = duration_s * (0.1 + 0.8 * share)
     xs = middle[0] + width * (share - 0.5)
     ys = middle[1] + 0.5 * height * np.sin(2 * math.pi * turns * share)
-    return Path3(
-        tuple(map(float, times)), tuple((float(x), float(y), middle[2]) for x, y in zip(xs, ys, strict=True))
-    )
+    return Path3(tuple(map(float, times)), tuple((float(x), float(y), middle[2]) for x, y in zip(xs, ys, strict=True)))

@@ -188,11 +188,7 @@ def _draw_piece(rng: Rng, style: Style, aspect: float, duration_s: float, before
             wishes = _hard_wishes(rng, style.split)
         scene = draw_scene(rng, duration_s, aspect, wishes)
     texts = tuple(kind for kind in ("subtitle", "title", "logo") if rng.random() < style.text_share / 2)
-    flash = (
-        int(rng.integers(num_frames // 3, 2 * num_frames // 3 + 1))
-        if style.hard and rng.random() < 0.25
-        else None
-    )
+    flash = int(rng.integers(num_frames // 3, 2 * num_frames // 3 + 1)) if style.hard and rng.random() < 0.25 else None
     return Piece(num_frames=num_frames, scene=scene, seed=seed, texts=texts, flash_frame=flash)
 
 

@@ -131,9 +131,7 @@ class Stage:
         along = min(across, focal * FLOOR_Y / (near + 1.0) ** 2 * 1.6)
         paint = surface(self.scene.floor, rng, x1 - x0, WALL_Z - near, across)
         rows = max(round((WALL_Z - near) * along), 8)
-        paint = np.asarray(
-            cv2.resize(paint, (paint.shape[1], rows), interpolation=cv2.INTER_AREA), np.float32
-        )
+        paint = np.asarray(cv2.resize(paint, (paint.shape[1], rows), interpolation=cv2.INTER_AREA), np.float32)
         paint = _soften_far(paint, along / (focal * FLOOR_Y / WALL_Z**2), across / (focal / WALL_Z))
         step = (WALL_Z - near) / rows
         return self._light(paint), _plane((x0, FLOOR_Y, WALL_Z), (1 / across, 0, 0), (0, 0, -step))
@@ -261,9 +259,7 @@ class Stage:
 def _grain(rng: np.random.Generator, size: tuple[int, int], deviation: float) -> tuple[Image, Image]:
     """Two sheets of noise, larger than the picture: one to add and one to take away."""
     shape = (size[1] + 32, size[0] + 32, 3)
-    sheets = [
-        np.abs(rng.standard_normal(shape, dtype=np.float32)) * np.float32(0.8 * deviation) for _ in range(2)
-    ]
+    sheets = [np.abs(rng.standard_normal(shape, dtype=np.float32)) * np.float32(0.8 * deviation) for _ in range(2)]
     return np.asarray(np.round(sheets[0]), np.uint8), np.asarray(np.round(sheets[1]), np.uint8)
 
 
@@ -282,18 +278,14 @@ def _warp(texture: Image, homography: Matrix, size: tuple[int, int], first_row: 
     """The rows of the picture from `first_row` on, filled from a texture."""
     shift = np.array([[1, 0, 0], [0, 1, -first_row], [0, 0, 1]])
     return np.asarray(
-        cv2.warpPerspective(
-            texture, shift @ homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        ),
+        cv2.warpPerspective(texture, shift @ homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
         np.uint8,
     )
 
 
 def _soften_far(paint: Paint, shrink_rows: float, shrink_columns: float) -> Paint:
     """Blur the far rows by as much as the picture will shrink them, so that they do not flicker."""
-    soft = cv2.GaussianBlur(
-        paint, (0, 0), sigmaX=max(0.6 * shrink_columns, 0.3), sigmaY=max(0.6 * shrink_rows, 0.3)
-    )
+    soft = cv2.GaussianBlur(paint, (0, 0), sigmaX=max(0.6 * shrink_columns, 0.3), sigmaY=max(0.6 * shrink_rows, 0.3))
     weight = np.linspace(1, 0, len(paint), dtype=np.float32)[:, None, None] ** 0.5
     return np.asarray(soft * weight + paint * (1 - weight), np.float32)
 

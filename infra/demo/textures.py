@@ -161,9 +161,7 @@ def _planks(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
 
 
 def _sand(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:
-    return np.asarray(
-        _tint(rng, (180, 164, 130), 8) + (9 * noise(rng, shape, 0.9 * unit, 4))[..., None], np.float32
-    )
+    return np.asarray(_tint(rng, (180, 164, 130), 8) + (9 * noise(rng, shape, 0.9 * unit, 4))[..., None], np.float32)
 
 
 def _grass(rng: Rng, shape: tuple[int, int], unit: float) -> Paint:

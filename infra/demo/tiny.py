@@ -60,9 +60,7 @@ def tiny_film(
         pts = vfr_ticks(num_frames, rate)
     frames = tiny_frames(num_frames, events, size, motion=motion, border=border, seed=seed)
     encode(path, frames, encoding, pts=pts)
-    times_s = (
-        [tick * float(VFR_TIME_BASE) for tick in pts] if pts else [i / float(rate) for i in range(num_frames)]
-    )
+    times_s = [tick * float(VFR_TIME_BASE) for tick in pts] if pts else [i / float(rate) for i in range(num_frames)]
     end_s = times_s[-1] + (times_s[-1] - times_s[-2] if num_frames > 1 else 1 / float(rate))
     return FilmTruth(
         video=Path(path).name,
@@ -110,9 +108,7 @@ def tiny_frames(
         cut = cuts[number] if number < len(cuts) else None
         if cut is not None and cut.start <= index < cut.end:
             progress = (index - cut.start + 1) / (cut.end - cut.start + 1)
-            picture = mix(
-                picture, _shifted(textures[number + 1], step, inner), progress, cut.kind, cut.detail
-            )
+            picture = mix(picture, _shifted(textures[number + 1], step, inner), progress, cut.kind, cut.detail)
         yield bordered(picture, side, top)
 
 

@@ -50,9 +50,7 @@ def bordered(picture: Image, side: int, top: int) -> Image:
     """A picture with `side` black columns at each side, `top` black rows above and as many below."""
     if not side and not top:
         return picture
-    return np.asarray(
-        cv2.copyMakeBorder(picture, top, top, side, side, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8
-    )
+    return np.asarray(cv2.copyMakeBorder(picture, top, top, side, side, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8)
 
 
 def fade_to(picture: Image, weight: float, level: int) -> Image:

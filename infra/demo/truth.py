@@ -202,9 +202,7 @@ class WorldTruth:
         raise KeyError(video)
 
 
-def shots_between(
-    cuts: tuple[Cut, ...], num_frames: int, times_s: list[float], end_s: float
-) -> tuple[ShotTruth, ...]:
+def shots_between(cuts: tuple[Cut, ...], num_frames: int, times_s: list[float], end_s: float) -> tuple[ShotTruth, ...]:
     """The bare shots that lie between cuts.
 
     Args:

@@ -115,9 +115,7 @@ def make_world(
     return truth
 
 
-def make_still(
-    seed: int, path: Path | str, *, size: tuple[int, int] | None = None, split: str = "train"
-) -> FilmTruth:
+def make_still(seed: int, path: Path | str, *, size: tuple[int, int] | None = None, split: str = "train") -> FilmTruth:
     """Write one picture of a scene; the ending of the path names the format.
 
     Raises:
@@ -125,9 +123,7 @@ def make_still(
     """
     rng = np.random.default_rng(seed)
     size = size or ((512, 384), (640, 360), (384, 512))[int(rng.integers(3))]
-    scene = draw_scene(
-        rng, 1.0, size[0] / size[1], Wishes(camera="static", motion="still", event="none", split=split)
-    )
+    scene = draw_scene(rng, 1.0, size[0] / size[1], Wishes(camera="static", motion="still", event="none", split=split))
     picture = next(render_shot(scene, size, [0.0]))
     path = Path(path)
     if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):

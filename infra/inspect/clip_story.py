@@ -76,8 +76,7 @@ def tell(db: duckdb.DuckDBPyConnection, dataset: Dataset, wanted: str) -> ClipSt
         video=_first(videos),
         files=_rows(
             db,
-            "SELECT uri, num_bytes, license, source_url, title, caption FROM files "
-            "WHERE video_id = ? ORDER BY uri",
+            "SELECT uri, num_bytes, license, source_url, title, caption FROM files WHERE video_id = ? ORDER BY uri",
             video_id,
         ),
         shot=_first(shots),
@@ -195,9 +194,7 @@ def _query(db: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> list[Any]:
 def _rows(db: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> list[dict[str, Any]]:
     cursor = db.execute(sql, list(values))
     names = [column[0] for column in cursor.description]
-    return [
-        {name: json_value(value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()
-    ]
+    return [{name: json_value(value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
 
 
 def _first(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -68,9 +68,7 @@ class Distribution:
         return below / 2 / len(self.quantiles)
 
 
-def measure(
-    db: duckdb.DuckDBPyConnection, expression: str, source: str, *, bins: int = _BINS
-) -> Distribution:
+def measure(db: duckdb.DuckDBPyConnection, expression: str, source: str, *, bins: int = _BINS) -> Distribution:
     """Count the values of a column.
 
     Args:

@@ -46,8 +46,7 @@ def overview_text(found: dict[str, Any]) -> str:
         ("shots", count(found["shots"])),
         (
             "clips",
-            f"{count(found['clips'])}, {hours(found['clips_s'])}"
-            + (f", {kept} of the footage" if kept else ""),
+            f"{count(found['clips'])}, {hours(found['clips_s'])}" + (f", {kept} of the footage" if kept else ""),
         ),
         (
             "tables",

@@ -145,9 +145,7 @@ def notable(strip: Strip, sections: list[ScoreSection]) -> list[tuple[str, float
         (
             name,
             value,
-            f"top {100 * max(1 - rank, 0.01):.0f} %"
-            if rank > 0.5
-            else f"lowest {100 * max(rank, 0.01):.0f} %",
+            f"top {100 * max(1 - rank, 0.01):.0f} %" if rank > 0.5 else f"lowest {100 * max(rank, 0.01):.0f} %",
         )
         for rank, name, value in ranked[:_TOP_SCORES]
         if abs(rank - 0.5) >= _NOTABLE

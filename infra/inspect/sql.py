@@ -66,11 +66,7 @@ class ScoreColumn:
 def score_columns(db: duckdb.DuckDBPyConnection, view: str) -> list[ScoreColumn]:
     """The scores that a view of a scorer's table holds, in its order."""
     described = db.execute(f"DESCRIBE {view}").fetchall()
-    return [
-        ScoreColumn(name, kind in _NUMBERS)
-        for name, kind, *_ in described
-        if name not in ("clip_id", "video_id")
-    ]
+    return [ScoreColumn(name, kind in _NUMBERS) for name, kind, *_ in described if name not in ("clip_id", "video_id")]
 
 
 def score_doc(table: str, column: str) -> str:

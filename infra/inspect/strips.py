@@ -54,9 +54,7 @@ class Extremes:
     """Whether the middle is the median of all; else that of the clips between both ends."""
 
 
-def extremes(
-    db: duckdb.DuckDBPyConnection, view: str, column: str, shown: Distribution, *, number: int
-) -> Extremes:
+def extremes(db: duckdb.DuckDBPyConnection, view: str, column: str, shown: Distribution, *, number: int) -> Extremes:
     """Clips with the lowest, the middle and the highest values, of different videos as far as there are.
 
     Args:
@@ -177,9 +175,7 @@ def _scores(db: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, dict[str
     names = [column[0] for column in cursor.description]
     return {
         row[0]: {
-            name: float(value)
-            for name, value in zip(names[2:], row[2:], strict=True)
-            if isinstance(value, int | float)
+            name: float(value) for name, value in zip(names[2:], row[2:], strict=True) if isinstance(value, int | float)
         }
         for row in cursor.fetchall()
     }

@@ -142,6 +142,4 @@ def _line(texts: Sequence[str], widths: Sequence[int], right: set[int]) -> str:
 
 def _width(text: str) -> int:
     """Columns on a terminal: East Asian wide characters take two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

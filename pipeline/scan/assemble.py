@@ -15,6 +15,7 @@ from pipeline.scan.clips import clips_of
 from pipeline.scan.frame_log import FrameLog
 from pipeline.scan.rules import ScanRules
 from pipeline.scan.scores import score
+from pipeline.scan.upright import upright
 from schemas.clip import Clip, Shot
 from schemas.span import Span
 from schemas.video import Probe
@@ -36,7 +37,7 @@ class ScanOutcome:
     counts: Mapping[str, Any]
     """Columns of the video's own row that only decoding can tell."""
     previews: Sequence[tuple[str, bytes]] = field(default_factory=list)
-    """Names (`CLIP_ID.K.jpg`) and JPEGs: decoded pictures without rotation, sample aspect ratio or crop applied."""
+    """Names (`CLIP_ID.K.jpg`) and JPEGs, as displayed: flipped, turned, samples square; borders are not cut off."""
 
     @property
     def num_frames(self) -> int:
@@ -71,7 +72,10 @@ def assemble(log: FrameLog, shots: Sequence[Shot], probe: Probe, rules: ScanRule
         scores = score(log, edges, clip.start_frame, clip.end_frame, crop)
         score_rows.append({"clip_id": clip.clip_id, "video_id": video_id, **scores.to_row()})
         chosen = choose(np.arange(first, last), log, edges, clip, rules.num_previews)
-        previews += [(f"{clip.clip_id}.{k}.jpg", log.jpeg(look)) for k, look in enumerate(chosen)]
+        previews += [
+            (f"{clip.clip_id}.{k}.jpg", upright(log.jpeg(look), probe, rules.preview_quality))
+            for k, look in enumerate(chosen)
+        ]
     return ScanOutcome(
         rows={
             "shots": [_shot_row(k, shot, edges, log, rules, video_id) for k, shot in enumerate(shots)],

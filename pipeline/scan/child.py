@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -20,6 +23,8 @@ from pipeline.scan.measure import FrameMeter
 from pipeline.scan.rules import ScanRules
 from pipeline.shots.detector import detect
 from schemas.video import Probe
+
+_BEAT_S = 5.0
 
 
 def measure_file(job: Job, probe: Probe, rules: ScanRules, scratch: Path | None) -> tuple[FrameLog, Seam]:
@@ -62,13 +67,32 @@ def measure_job(job: Job) -> Reply:
     return Reply({"seam": [ends.first, ends.next, ends.is_clean]})
 
 
+@contextmanager
+def _heartbeat(job: Job, num_frames: int) -> Iterator[None]:
+    """Tell the parent now and then that arithmetic over very many frames is at work, and not a hanging decoder."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(_BEAT_S):
+            job.progress(num_frames)
+
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beating.join()
+
+
 def scan_job(job: Job) -> Reply:
     """Serve `scan`: decode, find the shots and answer with rows and the chosen pictures, all in this process."""
     probe, rules = Probe.from_json(job.args["probe"]), ScanRules.from_json(job.args["rules"])
     log, _ = measure_file(job, probe, rules, None)
     log = join_logs([log], rules)
-    shots = detect(log.thumbs, log.times_s, name=rules.detector, params=rules.detector_params)
-    outcome = assemble(log, shots, probe, rules, job.args["video_id"])
+    with _heartbeat(job, log.num_frames):
+        shots = detect(log.thumbs, log.times_s, name=rules.detector, params=rules.detector_params)
+        outcome = assemble(log, shots, probe, rules, job.args["video_id"])
     names = [name for name, _ in outcome.previews]
     return Reply(
         {"rows": dict(outcome.rows), "counts": dict(outcome.counts), "previews": names},

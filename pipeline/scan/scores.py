@@ -7,7 +7,6 @@ clip changes them little. Areas are shares of the picture within the clip's crop
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import cv2
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from pipeline.scan.borders import Crop
 from pipeline.scan.frame_log import FrameLog
+from schemas.scan_scores import ScanScores
 
 Array = npt.NDArray[Any]
 
@@ -33,60 +33,6 @@ _BLACK_SHARE = 0.98
 _DARK_LEVEL, _BRIGHT_LEVEL = 26, 240
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """The columns of the table `scores/scan`."""
-
-    motion_mean: float | None
-    """Mean speed of the picture's textured points, in longer sides of the picture a second, from 0. Optical flow (DIS)
-    of five pairs a second. None for a single picture."""
-    camera_motion: float | None
-    """Mean speed of the camera's pan and tilt, in longer sides a second, from 0: the median flow of textured points."""
-    camera_zoom: float | None
-    """Mean growth of the picture a second (0.1: ten per cent; negative: zoom out), by least squares on the flow."""
-    camera_shake: float | None
-    """Root mean square of the change of the camera's velocity from one pair to the next, in longer sides a second, from
-    0: a steady pan has none."""
-    moving_area_ratio: float | None
-    """Mean share of the picture that moves against the camera (pan, zoom and roll taken off), 0 to 1."""
-    sharpness: float | None
-    """Root of the variance of the Laplacian of the preview's luma, in levels, from 0; median of the looks. At the size
-    of the preview, so that sizes compare. Source: Pech-Pacheco et al. 2000, "Diatom autofocusing", LAPV."""
-    luma_mean: float | None
-    """Mean luma as displayed (HDR tone-mapped), 0 to 1."""
-    luma_spread: float | None
-    """Standard deviation of luma over the picture, 0 to 0.5; mean of the looks."""
-    dark_area_ratio: float | None
-    """Mean share of the picture that is darker than a tenth of white, 0 to 1."""
-    bright_area_ratio: float | None
-    """Mean share of the picture that is brighter than 94 % of white, 0 to 1."""
-    saturation_mean: float | None
-    """Mean of the largest less the smallest of R, G and B, 0 (grey) to 1."""
-    black_frame_ratio: float
-    """Share of the clip's time in which the picture is black (98 % of it under 8 % of white), 0 to 1."""
-    freeze_ratio: float
-    """Share of the clip's time in which one picture stands for half a second or more, 0 to 1."""
-    slideshow_ratio: float | None
-    """Share of the clip's seconds within which nothing visible changes, compression noise aside, 0 to 1."""
-    duplicate_frame_ratio: float
-    """Share of frames that repeat the one before, but for frozen pictures, 0 to 1 (0.2 for film at 30 a second)."""
-    frame_interval_variation: float
-    """Standard deviation of the time between frames over its mean, from 0 (constant frame rate)."""
-    combing_ratio: float | None
-    """Mean share of pixels that stand out from the rows above and below as woven fields do: over about 0.02 where
-    motion is interlaced. Band of native columns; test of FFmpeg's `fieldmatch`."""
-    border_area_ratio: float
-    """Share of the stored picture that the crop takes off, 0 to 1."""
-
-    def to_row(self) -> dict[str, float | None]:
-        """The columns; what is not finite becomes None."""
-        return {name: None if v is None or not math.isfinite(v) else float(v) for name, v in asdict(self).items()}
-
-
-NAMES = tuple(field.name for field in fields(Scores))
-"""The columns in order."""
-
-
 _MOTION_SCORES = ("motion_mean", "camera_motion", "camera_zoom", "camera_shake", "moving_area_ratio")
 _PICTURE_SCORES = (
     *("sharpness", "luma_mean", "luma_spread", "dark_area_ratio", "bright_area_ratio"),
@@ -94,7 +40,7 @@ _PICTURE_SCORES = (
 )
 
 
-def score(log: FrameLog, edges: Array, start: int, end: int, crop: Crop) -> Scores:
+def score(log: FrameLog, edges: Array, start: int, end: int, crop: Crop) -> ScanScores:
     """Score the frames `[start, end)`.
 
     Args:
@@ -110,7 +56,7 @@ def score(log: FrameLog, edges: Array, start: int, end: int, crop: Crop) -> Scor
     durations = ticks * float(log.time_base)
     freeze, duplicate = _holds(log, durations, start, end)
     optional = _motion(log, start, end, share) | _pictures(log, start, end, crop)
-    return Scores(
+    return ScanScores(
         **optional,
         freeze_ratio=freeze,
         duplicate_frame_ratio=duplicate,

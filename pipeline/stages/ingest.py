@@ -88,9 +88,7 @@ def load_input(row: Row) -> IngestInput:
     return IngestInput(SourceFile(**values), metadata)
 
 
-def list_inputs(
-    config: IngestConfig, inputs: Sequence[str], *, exclude: Collection[str] = ()
-) -> Iterator[IngestInput]:
+def list_inputs(config: IngestConfig, inputs: Sequence[str], *, exclude: Collection[str] = ()) -> Iterator[IngestInput]:
     """Every path at the inputs with what the tables of the config say about it.
 
     Args:

@@ -58,18 +58,12 @@ def test_the_linter_accepts_the_file(tool: str, path: Path) -> None:
     [
         pytest.param("hadolint", DOCKERFILE, "WORKDIR /src", "WORKDIR src", "DL3000", id="relative WORKDIR"),
         pytest.param("hadolint", DOCKERFILE, "COPY . .", "COPIE . .", "unexpected", id="unknown instruction"),
-        pytest.param(
-            "shellcheck", SBATCH, 'on_node "$scratch"', "on_node $scratch", "SC2086", id="no quotes"
-        ),
+        pytest.param("shellcheck", SBATCH, 'on_node "$scratch"', "on_node $scratch", "SC2086", id="no quotes"),
         pytest.param("shellcheck", SBATCH, "\nfi\n", "\n", "SC1", id="if without fi"),
-        pytest.param(
-            "yamllint", RAYJOB, "kind: RayJob", "kind: RayJob\nkind: X", "duplication", id="key twice"
-        ),
+        pytest.param("yamllint", RAYJOB, "kind: RayJob", "kind: RayJob\nkind: X", "duplication", id="key twice"),
     ],
 )
-def test_the_linter_refuses_a_broken_copy(
-    tmp_path: Path, tool: str, path: Path, old: str, new: str, says: str
-) -> None:
+def test_the_linter_refuses_a_broken_copy(tmp_path: Path, tool: str, path: Path, old: str, new: str, says: str) -> None:
     done = lint(tool, broken(tmp_path, path, old, new))
     assert done.returncode != 0
     assert says in done.stdout + done.stderr
@@ -83,15 +77,9 @@ def test_kubernetes_and_ray_accept_the_rayjob() -> None:
     ("old", "new", "says"),
     [
         pytest.param("mountPath:", "mountpath:", "mountPath", id="unknown field in a pod"),
-        pytest.param(
-            "containerPort: 6379", "containerPort: gcs", "containerPort", id="a port that is no number"
-        ),
-        pytest.param(
-            'num-cpus: "0"', "num-cpus: 0", "numCpus|num-cpus", id="a start parameter that is no string"
-        ),
-        pytest.param(
-            'num-cpus: "0"', 'num-cores: "0"', "no option --num-cores", id="not an option of ray start"
-        ),
+        pytest.param("containerPort: 6379", "containerPort: gcs", "containerPort", id="a port that is no number"),
+        pytest.param('num-cpus: "0"', "num-cpus: 0", "numCpus|num-cpus", id="a start parameter that is no string"),
+        pytest.param('num-cpus: "0"', 'num-cores: "0"', "no option --num-cores", id="not an option of ray start"),
         pytest.param('num-cpus: "0"', 'num-cpus: "two"', "Ray cannot read", id="cores that Ray cannot read"),
         pytest.param("    workerGroupSpecs:", "    workers:", "workers", id="unknown field of the cluster"),
         pytest.param("backoffLimit", "retries", "retries", id="unknown field of the job"),

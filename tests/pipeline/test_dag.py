@@ -45,9 +45,7 @@ def names(steps: Sequence[Step]) -> list[str]:
 
 def test_a_step_comes_after_those_that_fill_what_it_reads() -> None:
     scan = step("scan", {"files": ("uri",)}, ("clips",))
-    assert names(
-        order([step("faces", {"clips": ("clip_id",)}), scan, step("ingest", writes=("files",))])
-    ) == [
+    assert names(order([step("faces", {"clips": ("clip_id",)}), scan, step("ingest", writes=("files",))])) == [
         "ingest",
         "scan",
         "faces",
@@ -58,9 +56,7 @@ def test_a_step_comes_after_those_that_fill_what_it_reads() -> None:
     ("steps", "message"),
     [
         pytest.param([step("a", {"clip": ()})], "no table 'clip'", id="unknown table"),
-        pytest.param(
-            [step("a", {"clips": ("colour",)})], "table clips has no column colour", id="unknown column"
-        ),
+        pytest.param([step("a", {"clips": ("colour",)})], "table clips has no column colour", id="unknown column"),
         pytest.param([step("a"), step("a")], "named twice", id="same name"),
         pytest.param(
             [step("a", {"clips": ()}, ("shots",)), step("b", {"shots": ()}, ("clips",))],

@@ -32,9 +32,7 @@ def test_only_one_process_writes_and_a_killed_one_holds_nothing(tmp_path: Path) 
         assert other.stdout.readline() == "held\n"
         dataset = Dataset(root)
         with (
-            pytest.raises(
-                ConfigError, match=f"another run is writing to this dataset .process {other.pid} on"
-            ),
+            pytest.raises(ConfigError, match=f"another run is writing to this dataset .process {other.pid} on"),
             dataset.lock(),
         ):
             raise AssertionError("never entered")

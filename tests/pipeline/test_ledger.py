@@ -39,9 +39,7 @@ def test_a_unit_is_done_once_its_row_is_in_the_ledger(tmp_path: Path) -> None:
         pytest.param(replace(PARTS, version=2), "code changed", id="code"),
         pytest.param(replace(PARTS, config="d" * 32), "config changed", id="config"),
         pytest.param(replace(PARTS, models="n" * 32), "models changed", id="models"),
-        pytest.param(
-            replace(PARTS, version=2, upstream="v" * 32), "code and input changed", id="two at once"
-        ),
+        pytest.param(replace(PARTS, version=2, upstream="v" * 32), "code and input changed", id="two at once"),
     ],
 )
 def test_a_stale_unit_tells_what_changed(tmp_path: Path, changed: UnitParts, why: str) -> None:
@@ -60,9 +58,7 @@ def test_a_stale_unit_tells_what_changed(tmp_path: Path, changed: UnitParts, why
         pytest.param(ErrorKind.worker_crash, False, State.stale, id="so is a dead worker"),
     ],
 )
-def test_errors_are_tried_again_by_their_kind(
-    tmp_path: Path, kind: ErrorKind, retry: bool, state: State
-) -> None:
+def test_errors_are_tried_again_by_their_kind(tmp_path: Path, kind: ErrorKind, retry: bool, state: State) -> None:
     manifest = Manifest(str(tmp_path))
     record(manifest, Result("a", error=MediaError(kind, "why")))
     assert Ledger(manifest, "scan", retry_errors=retry).judge(Item("a"), PARTS).state is state

@@ -22,9 +22,7 @@ def test_each_clip_of_a_captioned_video_gets_its_caption() -> None:
 def test_a_corrected_caption_replaces_the_old_one_and_leaves_other_kinds_alone(tmp_path: Path) -> None:
     manifest = Manifest(str(tmp_path))
     manifest.append("clips", CLIPS)
-    manifest.append(
-        "captions", [{"clip_id": "c1", "kind": "dense", "caption_set": "x", "text": "by a model"}]
-    )
+    manifest.append("captions", [{"clip_id": "c1", "kind": "dense", "caption_set": "x", "text": "by a model"}])
     for caption in ("a dog", "a cat"):
         manifest.replace("files", [{"uri": "f", "video_id": "v2", "caption": caption}], ["f"])
         settle_originals(manifest)

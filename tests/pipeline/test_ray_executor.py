@@ -33,9 +33,7 @@ def test_an_input_that_kills_its_worker_twice_becomes_a_row_and_costs_no_other_o
     assert capfd.readouterr() == ("", "")
 
 
-def test_more_cores_than_the_cluster_has_is_refused_with_both_numbers(
-    ray_here: RayExecutor, shout: Any
-) -> None:
+def test_more_cores_than_the_cluster_has_is_refused_with_both_numbers(ray_here: RayExecutor, shout: Any) -> None:
     with pytest.raises(ConfigError, match="shout asks for 64 CPUs a worker and the Ray cluster has 2"):
         ray_here.check([shout(cpus=64)])
 

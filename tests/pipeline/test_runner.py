@@ -67,9 +67,7 @@ def test_rows_of_a_run_that_died_before_its_ledger_commit_are_not_there_twice(
     tmp_path: Path, words: list[Any], shout: Any
 ) -> None:
     Dataset(str(tmp_path)).create()
-    Manifest(str(tmp_path)).append(
-        "files", [{"uri": "w3", "outcome": "half"}, {"uri": "w7", "outcome": "half"}]
-    )
+    Manifest(str(tmp_path)).append("files", [{"uri": "w3", "outcome": "half"}, {"uri": "w7", "outcome": "half"}])
     run(step_of(shout(), words), tmp_path)
     table = Manifest(str(tmp_path)).read("files")
     assert uris(tmp_path) == sorted(word.input_id for word in words)
@@ -93,9 +91,7 @@ def test_a_dataset_that_cannot_be_written_stops_the_run_in_one_sentence(
     class Full(shout):  # type: ignore[misc]
         def __call__(self, items: Sequence[Any]) -> Iterator[Result]:
             for item in items:
-                yield Result(
-                    item.input_id, error=MediaError(ErrorKind.storage, "no space left on the device")
-                )
+                yield Result(item.input_id, error=MediaError(ErrorKind.storage, "no space left on the device"))
 
     with pytest.raises(ConfigError, match=r"no space left on the device$"):
         run(step_of(Full(), words), tmp_path)

@@ -113,9 +113,7 @@ def test_a_broken_table_names_file_line_and_column(tmp_path: Path, data: bytes |
 
 
 def test_a_missing_table_is_one_sentence() -> None:
-    with pytest.raises(
-        ConfigError, match=r"^ingest.metadata: none.csv: cannot be read: No such file or directory$"
-    ):
+    with pytest.raises(ConfigError, match=r"^ingest.metadata: none.csv: cannot be read: No such file or directory$"):
         MetadataTable(["none.csv"])
 
 

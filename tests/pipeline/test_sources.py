@@ -169,9 +169,7 @@ def test_a_list_gives_one_input_a_line(here: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        pytest.param(
-            "fotage", "fotage: there is no such file or folder; did you mean footage?", id="near miss"
-        ),
+        pytest.param("fotage", "fotage: there is no such file or folder; did you mean footage?", id="near miss"),
         pytest.param("footage/x.mp4", "footage/x.mp4: there is no such file or folder", id="nothing near"),
         pytest.param(
             "fotage/sub/x.mp4",
@@ -185,9 +183,7 @@ def test_a_list_gives_one_input_a_line(here: Path) -> None:
             id="glob's folder",
         ),
         pytest.param("@none.txt", "none.txt: the list cannot be read: No such file or directory", id="list"),
-        pytest.param(
-            "@list.txt", "list.txt, line 2: gone.mp4: there is no such file or folder", id="in a list"
-        ),
+        pytest.param("@list.txt", "list.txt, line 2: gone.mp4: there is no such file or folder", id="in a list"),
         pytest.param("", "an input is empty; give a path, a glob or a URL", id="empty"),
         pytest.param("http://127.0.0.1:9/a.mp4", "http://127.0.0.1:9/a.mp4: ", id="no server"),
     ],
@@ -203,9 +199,7 @@ def test_an_input_that_is_not_there_is_one_sentence(here: Path, given: str, sent
 
 def test_the_dataset_inside_the_footage_is_passed_over(here: Path) -> None:
     _make("in/a.mp4", "in/out/ds/previews/x.tar")
-    assert [source.uri for source in list_sources(["in"], exclude=["in/out/ds", "in/nowhere"])] == [
-        "in/a.mp4"
-    ]
+    assert [source.uri for source in list_sources(["in"], exclude=["in/out/ds", "in/nowhere"])] == ["in/a.mp4"]
 
 
 def test_sidecars_go_with_their_file_and_know_it(here: Path) -> None:

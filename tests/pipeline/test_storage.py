@@ -93,9 +93,7 @@ def test_an_object_that_is_too_long_is_refused(s3) -> None:
     assert raised.value.kind is ErrorKind.too_large
 
 
-@pytest.mark.parametrize(
-    "url", ["s3://{bucket}/missing.mp4", "s3://no-such-bucket-here/a.mp4", "memory://missing"]
-)
+@pytest.mark.parametrize("url", ["s3://{bucket}/missing.mp4", "s3://no-such-bucket-here/a.mp4", "memory://missing"])
 def test_what_cannot_be_read_is_an_io_error(s3, url: str) -> None:
     with pytest.raises(MediaError) as raised:
         list(read_chunks(url.format(bucket=s3.bucket)))

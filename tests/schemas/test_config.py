@@ -39,18 +39,14 @@ def test_a_file_and_overrides_are_laid_over_the_defaults(tmp_path: Path) -> None
             "run.yaml: cut has no 'max_clip'; did you mean 'max_clip_s'?",
             id="near miss",
         ),
-        pytest.param(
-            "cutt: {}", [], "run.yaml: the config has no 'cutt'; did you mean 'cut'?", id="at the top"
-        ),
+        pytest.param("cutt: {}", [], "run.yaml: the config has no 'cutt'; did you mean 'cut'?", id="at the top"),
         pytest.param(
             "cut: {threshold: -1}",
             [],
             "run.yaml: cut.threshold: input should be greater than 0, got -1",
             id="range",
         ),
-        pytest.param(
-            "", ["cut.threshold=abc"], "cut.threshold: input should be a valid number", id="override's type"
-        ),
+        pytest.param("", ["cut.threshold=abc"], "cut.threshold: input should be a valid number", id="override's type"),
         pytest.param("", ["cut"], "expected key.path=value, got 'cut'", id="override without value"),
         pytest.param("", ["name.deep=1", "name=2"], "name", id="a value has no keys"),
         pytest.param("- 1", [], "must hold keys and values, got list", id="not a mapping"),

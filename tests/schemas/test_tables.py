@@ -13,9 +13,7 @@ def test_key_and_owner_are_columns(name: str) -> None:
 
 
 def test_no_column_is_named_by_an_sql_keyword() -> None:
-    rows = duckdb.sql(
-        "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
-    ).fetchall()
+    rows = duckdb.sql("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'").fetchall()
     reserved = {name for (name,) in rows}
     columns = {column for table in TABLES.values() for column in table.schema.names}
     assert len(reserved) > 50

@@ -19,9 +19,7 @@ def made(tmp_path: Path) -> str:
     dataset.create()
     dataset.write_description({}, {})
     broken = {"uri": "/b\x1b[2J.mp4", "outcome": "error", "error_kind": "corrupt", "error": "nothing decodes"}
-    dataset.manifest.append(
-        "files", [{"uri": "/a.mp4", "video_id": "v", "outcome": "ok", "num_bytes": 1000}, broken]
-    )
+    dataset.manifest.append("files", [{"uri": "/a.mp4", "video_id": "v", "outcome": "ok", "num_bytes": 1000}, broken])
     dataset.manifest.append("videos", [{"video_id": "v", "uri": "/a.mp4", "duration_s": 10.0}])
     dataset.manifest.append(
         "clips", [{"clip_id": "c" * 32, "video_id": "v", "shot_index": 0, "start_s": 0.0, "end_s": 4.0}]
@@ -67,9 +65,7 @@ def test_the_funnel_is_text_or_json(made: str, capsys: pytest.CaptureFixture[str
     ]
 
 
-def test_the_report_is_written_and_named(
-    made: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_report_is_written_and_named(made: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "page.html"
     assert said(capsys, made, "--report", str(out)).startswith(f"{out}: ")
     told = json.loads(said(capsys, made, "--report", str(out), "--json"))
@@ -115,9 +111,7 @@ def test_help_names_every_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "files, videos, shots, clips, scores_scan, captions, ledger, scores." in text
 
 
-def test_reading_leaves_the_dataset_as_it_was(
-    made: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reading_leaves_the_dataset_as_it_was(made: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def state() -> dict[str, Any]:
         return {str(path): path.stat().st_mtime_ns for path in Path(made).rglob("*")}
 

@@ -78,9 +78,7 @@ def test_every_path_met_has_a_row_and_every_content_is_one_video(footage: Path, 
 def test_the_cuts_are_where_they_were_made(dataset: Path) -> None:
     videos = table(dataset, "videos").set_index("video_id")["uri"]
     shots = table(dataset, "shots").sort_values(["video_id", "shot_index"])
-    starts = {
-        Path(videos[video]).name: list(rows["start_frame"]) for video, rows in shots.groupby("video_id")
-    }
+    starts = {Path(videos[video]).name: list(rows["start_frame"]) for video, rows in shots.groupby("video_id")}
     assert starts == {"a.mp4": [0, 20, 40], "b.mkv": [0, 30]}
 
 

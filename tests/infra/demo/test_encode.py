@@ -87,9 +87,7 @@ def test_unequal_frame_times_reach_the_file(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(("full_range", "low", "high"), [(False, 16, 235), (True, 0, 255)])
-def test_black_and_white_take_the_levels_of_the_range(
-    tmp_path: Path, full_range: bool, low: int, high: int
-) -> None:
+def test_black_and_white_take_the_levels_of_the_range(tmp_path: Path, full_range: bool, low: int, high: int) -> None:
     frame = np.zeros((64, 64, 3), np.uint8)
     frame[:, 32:] = 255
     encode(tmp_path / "a.mkv", [frame], Encoding(codec="ffv1", full_range=full_range))

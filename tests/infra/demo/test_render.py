@@ -84,9 +84,7 @@ def test_a_moving_camera_changes_the_picture_and_a_static_one_does_not() -> None
 def test_every_background_floor_and_occluder_can_be_painted() -> None:
     pictures = []
     for index, background in enumerate(BACKGROUNDS):
-        shot = replace(
-            scene(9), background=background, floor=FLOORS[index % 5], occluder=OCCLUDERS[index % 4]
-        )
+        shot = replace(scene(9), background=background, floor=FLOORS[index % 5], occluder=OCCLUDERS[index % 4])
         pictures.append(Stage(shot, SIZE).picture(0.0).astype(int))
     for i in range(len(pictures)):
         for j in range(i):

@@ -40,9 +40,7 @@ def test_a_tenth_of_the_combinations_is_held_out_with_every_shape_and_colour_on_
 def test_training_scenes_show_nothing_held_out_and_held_out_ones_always_do() -> None:
     for seed in SEEDS:
         assert not draw_scene(np.random.default_rng(seed), 3.0, wishes=Wishes(split="train")).held_out
-        assert (
-            draw_scene(np.random.default_rng(seed), 3.0, wishes=Wishes(split="held_out")).things[0].held_out
-        )
+        assert draw_scene(np.random.default_rng(seed), 3.0, wishes=Wishes(split="held_out")).things[0].held_out
 
 
 def test_a_seed_gives_one_scene() -> None:
@@ -64,9 +62,7 @@ def test_speeds_are_in_the_order_of_their_words() -> None:
         scene = draw_scene(np.random.default_rng(seed), 3.0, 1.0, Wishes(motion="right", event="none"))
         path, thing = scene.things[0].path, scene.things[0]
         seconds = path.times_s[1] - path.times_s[0]
-        speeds[thing.speed].add(
-            round(float(path.at(3.0)[0] - path.at(0.0)[0]) / seconds / path.at(0.0)[2], 3)
-        )
+        speeds[thing.speed].add(round(float(path.at(3.0)[0] - path.at(0.0)[0]) / seconds / path.at(0.0)[2], 3))
     assert max(speeds["slow"]) < min(speeds["medium"])
     assert max(speeds["medium"]) < min(speeds["fast"])
 

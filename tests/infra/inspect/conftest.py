@@ -185,13 +185,9 @@ def fill(maker: Maker) -> Dataset:
     maker.video(f"/footage/{HOSTILE}", [75], caption=f"A {HOSTILE} caption", pictures=False)
     copy = dict(next(row for row in maker.rows["files"] if row["video_id"] == portrait))
     maker.add("files", **copy | {"uri": "/footage/portrait copy.mov"})
-    maker.add(
-        "files", uri="/footage/empty.mp4", num_bytes=0, outcome="error", error_kind="empty", error="no bytes"
-    )
+    maker.add("files", uri="/footage/empty.mp4", num_bytes=0, outcome="error", error_kind="empty", error="no bytes")
     broken = f"moov atom in {HOSTILE}"
-    maker.add(
-        "files", uri="/footage/broken.mp4", num_bytes=10, outcome="error", error_kind="corrupt", error=broken
-    )
+    maker.add("files", uri="/footage/broken.mp4", num_bytes=10, outcome="error", error_kind="corrupt", error=broken)
     for name in ("notes.txt", "LICENSE"):
         maker.add("files", uri=f"/footage/{name}", num_bytes=5, outcome="ignored")
     failed = maker.video("/footage/hangs.mp4", [200])

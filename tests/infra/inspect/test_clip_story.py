@@ -31,9 +31,7 @@ def test_a_clip_is_found_by_the_beginning_of_its_id(
     assert tell(db, dataset, wanted[:digits].upper()).clip["clip_id"] == wanted
 
 
-def test_the_story_holds_everything_from_source_to_previews(
-    db: duckdb.DuckDBPyConnection, dataset: Dataset
-) -> None:
+def test_the_story_holds_everything_from_source_to_previews(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     story = tell(db, dataset, clip_of(db, "/footage/portrait.mov"))
     assert [file["uri"] for file in story.files] == ["/footage/portrait copy.mov", "/footage/portrait.mov"]
     assert (story.video["codec"], story.shot["detector"]) == ("hevc", "default")
@@ -68,9 +66,7 @@ def test_a_hostile_source_cannot_move_the_terminal(
     assert story.previews == []
 
 
-def test_what_names_no_clip_is_one_sentence_with_the_near_miss(
-    db: duckdb.DuckDBPyConnection, dataset: Dataset
-) -> None:
+def test_what_names_no_clip_is_one_sentence_with_the_near_miss(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     wanted = clip_of(db, "/footage/river.mp4")
     with pytest.raises(ConfigError, match=f"did you mean {wanted}"):
         tell(db, dataset, wanted[:10] + "x")

@@ -25,9 +25,7 @@ def test_every_file_is_counted_once(steps: dict[str, Step]) -> None:
         "ignored": 2,
     }
     assert steps["readable videos"].count == met.count - 4
-    assert [(loss.reason, loss.count) for loss in steps["readable videos"].losses] == [
-        ("copies of another file", 1)
-    ]
+    assert [(loss.reason, loss.count) for loss in steps["readable videos"].losses] == [("copies of another file", 1)]
     assert steps["distinct videos"].count == 5
     assert [(loss.reason, loss.count) for loss in steps["distinct videos"].losses] == [("error: timeout", 1)]
     assert steps["scanned videos"].count == 4
@@ -57,9 +55,7 @@ def test_shares_are_of_the_distinct_videos(steps: dict[str, Step]) -> None:
 def test_a_video_that_no_scan_has_met_yet_is_told(empty_dataset: Dataset) -> None:
     claimed = json.dumps({"duration_s": 12.5})
     row = {"uri": "a", "video_id": "v", "outcome": "ok", "probe": claimed}
-    empty_dataset.manifest.append(
-        "files", [row, {"uri": "b", "video_id": "w", "outcome": "ok", "probe": "{broken"}]
-    )
+    empty_dataset.manifest.append("files", [row, {"uri": "b", "video_id": "w", "outcome": "ok", "probe": "{broken"}])
     with open_views(empty_dataset.manifest) as db:
         found = {step.name: step for step in funnel(db)}
     lost = found["distinct videos"].losses

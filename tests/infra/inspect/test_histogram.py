@@ -82,9 +82,7 @@ def test_whole_numbers_over_a_short_range_get_a_bin_each() -> None:
 def test_one_value_for_all_is_one_bar() -> None:
     shown = spread([2.0] * 9)
     (bar,) = bars(shown)
-    (median,) = [item for item in ElementTree.fromstring(draw(shown, "v")) if item.get("class") == "median"][
-        :1
-    ]
+    (median,) = [item for item in ElementTree.fromstring(draw(shown, "v")) if item.get("class") == "median"][:1]
     middle = float(bar.get("x", "0")) + float(bar.get("width", "0")) / 2
     assert middle == pytest.approx(float(median.get("x1", "0")), abs=1)
 

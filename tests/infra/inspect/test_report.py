@@ -71,9 +71,7 @@ def test_the_page_asks_for_nothing_and_runs_nothing(read: Reader) -> None:
         "use",
     }
     for _, attributes in read.tags:
-        assert not [
-            name for name in attributes if name.startswith("on") or name in ("style", "srcset", "action")
-        ]
+        assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcset", "action")]
         for name in ("src", "href"):
             value = attributes.get(name)
             assert value is None or value.startswith(("data:image/jpeg;base64,", "#"))
@@ -82,9 +80,7 @@ def test_the_page_asks_for_nothing_and_runs_nothing(read: Reader) -> None:
 
 
 def test_the_policy_allows_data_pictures_and_exactly_this_style(read: Reader) -> None:
-    (policy,) = [
-        a["content"] or "" for tag, a in read.tags if a.get("http-equiv") == "Content-Security-Policy"
-    ]
+    (policy,) = [a["content"] or "" for tag, a in read.tags if a.get("http-equiv") == "Content-Security-Policy"]
     digest = base64.b64encode(hashlib.sha256(read.style.encode()).digest()).decode()
     rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split(";")}
     assert rules["default-src"] == ["'none'"]
@@ -116,11 +112,7 @@ def test_links_lead_somewhere(read: Reader) -> None:
 def test_every_score_has_its_histogram(read: Reader) -> None:
     shown = {attributes["id"] for tag, attributes in read.tags if tag == "article"}
     ours = {f"score-scan-{name}" for name in ("t_bright", "t_skewed", "t_constant", "t_count", "t_rare")}
-    scan = {
-        f"score-scan-{field.name}"
-        for field in TABLES["scores/scan"].schema
-        if field.type in ("double", "float")
-    }
+    scan = {f"score-scan-{field.name}" for field in TABLES["scores/scan"].schema if field.type in ("double", "float")}
     assert ours | scan <= shown
     assert "The same for every clip." in read.text
 
@@ -161,9 +153,7 @@ def test_a_hostile_dataset_name_is_text(maker: Callable[[], Any], tmp_path: Path
     assert html.escape(folder.name) in page
 
 
-def test_a_page_is_replaced_whole_and_leaves_nothing_beside_it(
-    empty_dataset: Dataset, tmp_path: Path
-) -> None:
+def test_a_page_is_replaced_whole_and_leaves_nothing_beside_it(empty_dataset: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "pages" / "page.html"
     out.parent.mkdir()
     out.write_text("old")
@@ -174,9 +164,7 @@ def test_a_page_is_replaced_whole_and_leaves_nothing_beside_it(
 
 
 @pytest.mark.parametrize("out", ["nowhere/page.html", "folder"])
-def test_a_place_that_cannot_be_written_is_one_sentence(
-    empty_dataset: Dataset, tmp_path: Path, out: str
-) -> None:
+def test_a_place_that_cannot_be_written_is_one_sentence(empty_dataset: Dataset, tmp_path: Path, out: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match=f"--report .*{out}: "):
         write_report(empty_dataset, tmp_path / out)

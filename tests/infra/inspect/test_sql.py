@@ -116,9 +116,7 @@ def test_a_mistake_is_one_sentence(db: duckdb.DuckDBPyConnection, sql: str, told
         "SELECT * FROM secret_of_python",
     ],
 )
-def test_nothing_but_the_tables_can_be_reached(
-    db: duckdb.DuckDBPyConnection, tmp_path: Path, sql: str
-) -> None:
+def test_nothing_but_the_tables_can_be_reached(db: duckdb.DuckDBPyConnection, tmp_path: Path, sql: str) -> None:
     secret_of_python = pa.table({"a": [1]})
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")
@@ -131,12 +129,8 @@ def test_nothing_but_the_tables_can_be_reached(
 ENDLESS = "SELECT count(*) FROM range(1000000000) a, range(1000000) b WHERE a.range * b.range % 7 = 3"
 
 
-@pytest.mark.parametrize(
-    "sql", [ENDLESS, ENDLESS.replace("count(*)", "a.range")], ids=["at once", "while read"]
-)
-def test_what_takes_too_long_is_stopped_and_the_connection_lives_on(
-    db: duckdb.DuckDBPyConnection, sql: str
-) -> None:
+@pytest.mark.parametrize("sql", [ENDLESS, ENDLESS.replace("count(*)", "a.range")], ids=["at once", "while read"])
+def test_what_takes_too_long_is_stopped_and_the_connection_lives_on(db: duckdb.DuckDBPyConnection, sql: str) -> None:
     started = time.monotonic()
     with pytest.raises(ConfigError, match=r"stopped after 0\.3 s"), Answer(db, sql, timeout_s=0.3) as answer:
         for _ in answer.rows():

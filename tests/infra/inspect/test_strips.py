@@ -41,17 +41,13 @@ def shape(coded: bytes) -> tuple[int, int]:
     ("given", "small"),
     [((512, 288), (284, 160)), ((288, 512), (90, 160)), ((2000, 100), (320, 16)), ((64, 36), (64, 36))],
 )
-def test_a_thumbnail_keeps_the_shape_and_is_never_enlarged(
-    given: tuple[int, int], small: tuple[int, int]
-) -> None:
+def test_a_thumbnail_keeps_the_shape_and_is_never_enlarged(given: tuple[int, int], small: tuple[int, int]) -> None:
     made = thumbnail(jpeg(*given))
     assert made is not None
     assert shape(made) == small
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\xff\xd8\xff", b"<svg onload=alert(1)>"], ids=["empty", "cut", "markup"]
-)
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", b"<svg onload=alert(1)>"], ids=["empty", "cut", "markup"])
 def test_what_is_no_picture_gives_none(data: bytes) -> None:
     assert thumbnail(data) is None
 
@@ -76,9 +72,7 @@ def _red(picture: bytes) -> np.ndarray[Any, Any]:
     return np.asarray(near)
 
 
-def test_pictures_stop_at_the_room_there_is_and_say_so(
-    db: duckdb.DuckDBPyConnection, dataset: Dataset
-) -> None:
+def test_pictures_stop_at_the_room_there_is_and_say_so(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     strips = load_strips(db, dataset, ids(db), max_bytes=0)
     assert {strip.missing for strip in strips.values()} == {"left out to keep the page small"}
 

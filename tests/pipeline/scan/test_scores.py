@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from itertools import pairwise
 
 import cv2
@@ -8,8 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline.scan.borders import Crop
-from pipeline.scan.scores import NAMES, Scores, score
-from schemas.tables import SCAN_SCORES
+from pipeline.scan.scores import score
+from schemas import TABLES, ScanScores
 
 WIDTH, HEIGHT = 480, 270
 
@@ -29,7 +30,7 @@ def moved(picture: np.ndarray, right: float, down: float = 0.0, zoom: float = 1.
     return whole[top : top + HEIGHT, left : left + WIDTH]
 
 
-def scores(log, crop: Crop | None = None) -> Scores:
+def scores(log, crop: Crop | None = None) -> ScanScores:
     edges = np.append(log.pts, log.end_pts)
     return score(log, edges, 0, log.num_frames, crop or Crop(0, 0, log.frame_width, log.frame_height))
 
@@ -38,7 +39,9 @@ WIDE = texture(WIDTH + 400, HEIGHT + 200)
 
 
 def test_the_columns_are_those_of_the_table():
-    assert tuple(field.name for field in SCAN_SCORES) == NAMES
+    columns = TABLES["scores/scan"].schema
+    assert columns.names == ["clip_id", "video_id", *(field.name for field in fields(ScanScores))]
+    assert all(columns.field(field.name).metadata[b"doc"] for field in fields(ScanScores))
 
 
 @pytest.mark.parametrize("speed", [0.05, 0.2, 0.4])

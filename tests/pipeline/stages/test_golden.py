@@ -1,7 +1,7 @@
 """What each stage gives for one fixed film, as a digest beside the stage's version.
 
-A digest that is no longer the same means that datasets made before are out of date: raise the stage's `version`, and write
-the new pair here.
+A digest that is no longer the same means that datasets made before are out of date: raise the stage's
+`version`, and write the new pair here.
 """
 
 from __future__ import annotations

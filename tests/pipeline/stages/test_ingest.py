@@ -135,9 +135,7 @@ def test_a_still_picture_is_a_video_of_one_frame(ingest: Ingest, suffix: str) ->
         pytest.param("a.mp4", b"", "empty", id="no bytes"),
         pytest.param("a.mp4", "this is a note to self\n" * 40, "not_media", id="text"),
         pytest.param("a.mp4", b"\0" * 100_000, "not_media", id="zeros"),
-        pytest.param(
-            "a.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfilm.mkv\n", "playlist", id="playlist"
-        ),
+        pytest.param("a.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\nfilm.mkv\n", "playlist", id="playlist"),
         pytest.param("a.m3u8", "#EXTM3U\n#EXTINF:4,\nfilm.mkv\n", "playlist", id="playlist by name"),
         pytest.param("a.jpg", b"\xff\xd8\xff\xe0cut off", "not_media corrupt", id="cut picture"),
     ],
@@ -162,9 +160,7 @@ def test_what_claims_to_be_media_and_is_none_is_an_error(
         pytest.param("film.txt", FILM, "a text or a table, by its name", id="a film under a text's name"),
         pytest.param("film.mp4.part", FILM, "an unfinished download, by its name", id="partial"),
         pytest.param("LICENSE", "words", "a text, by its first bytes", id="text without a suffix"),
-        pytest.param(
-            "types.ts", "export const a: string = 'é';\n", "a text, by its first bytes", id="TypeScript"
-        ),
+        pytest.param("types.ts", "export const a: string = 'é';\n", "a text, by its first bytes", id="TypeScript"),
         pytest.param("model.weights", b"\0\1\2" * 1000, "no media: ", id="bytes of no known kind"),
         pytest.param("nothing", b"", "no media: holds no bytes", id="no bytes and no claim"),
     ],
@@ -295,15 +291,11 @@ def test_objects_give_the_same_rows_as_files(s3, ingest: Ingest, tmp_path: Path)
         for differs in ("uri", "etag", "modified_at"):
             there.pop(differs, None)
             here.pop(differs, None)
-        assert {k: v for k, v in there.items() if k != "error"} == {
-            k: v for k, v in here.items() if k != "error"
-        }
+        assert {k: v for k, v in there.items() if k != "error"} == {k: v for k, v in here.items() if k != "error"}
     assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 
-def test_an_object_that_was_replaced_or_removed_since_the_listing_is_tried_again(
-    s3, stage: IngestFiles
-) -> None:
+def test_an_object_that_was_replaced_or_removed_since_the_listing_is_tried_again(s3, stage: IngestFiles) -> None:
     replaced, removed = s3.put("a.mkv", FILM), s3.put("b.mkv", FILM)
     items = list(list_inputs(IngestConfig(), [s3.url]))
     s3.put("a.mkv", OTHER + b"more")
@@ -334,9 +326,7 @@ def test_workers_of_the_local_executor_give_one_row_a_path(ingest: Ingest) -> No
     assert set(rows.values()) == {content_id([FILM]), content_id([OTHER]), None}
 
 
-def test_every_real_film_is_probed_and_every_other_file_ignored(
-    stage: IngestFiles, shared_footage: Path
-) -> None:
+def test_every_real_film_is_probed_and_every_other_file_ignored(stage: IngestFiles, shared_footage: Path) -> None:
     rows = rows_of(stage, list(list_inputs(IngestConfig(), [str(shared_footage)])))
     films = {uri for uri, row in rows.items() if row["outcome"] == "ok"}
     assert films
@@ -392,19 +382,12 @@ def test_a_file_that_still_lies_there_goes_before_one_that_does_not() -> None:
 
 
 def test_only_videos_whose_uri_is_not_the_right_one_are_replaced() -> None:
-    files = _files(
-        ("a", "v1", "ok"), ("b", "v1", "ok"), ("c", "v2", "ok"), ("x", "v3", "ok"), ("y", "v3", "ok")
-    )
+    files = _files(("a", "v1", "ok"), ("b", "v1", "ok"), ("c", "v2", "ok"), ("x", "v3", "ok"), ("y", "v3", "ok"))
     videos = to_table(
         "videos",
-        [
-            {"video_id": f"v{k}", "uri": uri, "num_frames": k}
-            for k, uri in ((1, "b"), (2, "c"), (3, "y"), (4, "gone"))
-        ],
+        [{"video_id": f"v{k}", "uri": uri, "num_frames": k} for k, uri in ((1, "b"), (2, "c"), (3, "y"), (4, "gone"))],
     )
     settled = settle_uris(files, videos, listed={"a", "b", "c"})
     assert settled.schema == videos.schema
-    assert [(row["video_id"], row["uri"], row["num_frames"]) for row in settled.to_pylist()] == [
-        ("v1", "a", 1)
-    ]
+    assert [(row["video_id"], row["uri"], row["num_frames"]) for row in settled.to_pylist()] == [("v1", "a", 1)]
     assert settle_uris(files, videos.slice(0, 0), listed=set()).num_rows == 0
