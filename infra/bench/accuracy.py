@@ -1,11 +1,8 @@
 """How well cuts are found: on annotated real footage, and on films of the miniature world with exact truth.
 
-A hard cut must be found within two frames, by a detection of its own; a fade, dissolve or wipe counts once,
-by any
-detection inside its frames or within two frames of them, and more there are free; optional ones are neither
-missed
-nor false. A detection is one frame: the cut, the middle of a transition, or the first frame after black at
-the start.
+A hard cut must be found within two frames, by a detection of its own; a fade, dissolve or wipe counts once, by any
+detection inside its frames or within two frames of them, and more there are free; optional ones are neither missed
+nor false. A detection is one frame: the cut, the middle of a transition, or the first frame after black at the start.
 """
 
 from __future__ import annotations

@@ -97,8 +97,7 @@ class Decoding:
         """Give the frames.
 
         Raises:
-            MediaError: `corrupt` where nothing decodes or too much is bad, `too_large` past the number of
-            frames,
+            MediaError: `corrupt` where nothing decodes or too much is bad, `too_large` past the number of frames,
                 `encrypted, io, out_of_memory`.
         """
         index = 0

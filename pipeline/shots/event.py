@@ -13,8 +13,8 @@ class Event:
     """A transition: frames `[start_frame, end_frame)` belong to no shot; a hard cut has none.
 
     At a hard cut both are the first frame of the new shot. An event that starts at 0 or ends at the last
-    frame is a
-    fade from or to the edge of the video.
+    frame is a fade
+    from or to the edge of the video.
     """
 
     start_frame: int

@@ -168,8 +168,7 @@ def _ramp(signals: Signals, barriers: npt.NDArray[np.intp], color: Floats, start
 def _fit_ramp(values: Floats) -> _Ramp:
     """Fit a straight rise from 0 just before the first value to a plateau; a jump gives 0 frames.
 
-    The rise ends where the sum of squared errors is least, each plateau being the mean of what follows for as
-    long
+    The rise ends where the sum of squared errors is least, each plateau being the mean of what follows for as long
     as the rise itself lasted.
     """
     errors = _ramp_errors(values.astype(np.float64))

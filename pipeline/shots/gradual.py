@@ -1,7 +1,6 @@
 """Gradual transitions inside a stretch without hard cuts: where to look, and what a dissolve or a wipe looks like.
 
-The search works on every k-th frame, so that neighbours are about `STEP_S` apart at any frame rate, and on
-pictures
+The search works on every k-th frame, so that neighbours are about `STEP_S` apart at any frame rate, and on pictures
 of 16 x 9 pixels.
 """
 

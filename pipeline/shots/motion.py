@@ -33,8 +33,7 @@ _BATCH = 128
 def unlikeness(thumbs: Thumbs, signals: Signals, before: npt.NDArray[np.intp], after: npt.NDArray[np.intp]) -> Floats:
     """Compare frames pairwise: block-wise best match of brightness, light and contrast taken out.
 
-    Both pictures are brought to mean 0 and spread 1, cut in 18 blocks, and each block of one is looked for
-    within
+    Both pictures are brought to mean 0 and spread 1, cut in 18 blocks, and each block of one is looked for within
     `STEPS_X, STEPS_Y` in the other, in both directions.
 
     Args:
@@ -90,8 +89,7 @@ def _residual(a: npt.NDArray[np.uint8], b: npt.NDArray[np.uint8]) -> Floats:
 def kept_share(thumbs: Thumbs, before: npt.NDArray[np.intp], after: npt.NDArray[np.intp]) -> Floats:
     """Share of the pixels, black ones aside, that stay as they are.
 
-    A caption, a counter or a window on a screen changes a part and leaves the rest exactly; another picture
-    leaves
+    A caption, a counter or a window on a screen changes a part and leaves the rest exactly; another picture leaves
     hardly anything.
 
     Args:
