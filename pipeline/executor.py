@@ -20,6 +20,9 @@ _SENTINEL = object()
 class Executor(Protocol):
     """What runs stages: exactly one result for each input, in any order, whatever happens to the input."""
 
+    start_up_s: float
+    """How long it took to be ready for work, in seconds."""
+
     def check(self, stages: Sequence[Stage[Any]]) -> None:
         """Refuse what these stages ask for and this executor can never give.
 
@@ -46,6 +49,7 @@ class LocalExecutor:
 
     def __init__(self, cpus: int | None = None) -> None:
         self.cpus = cpus or len(os.sched_getaffinity(0))
+        self.start_up_s = 0.0
 
     def check(self, stages: Sequence[Stage[Any]]) -> None:
         """Refuse a stage that asks for more cores than there are, or for a GPU.

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.fs
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
@@ -59,10 +60,18 @@ class Manifest:
 
     def tables(self) -> list[str]:
         """The names of the tables that have been written, in the order of the contract."""
-        return [name for name in TABLES if self.delta(name) is not None]
+        return [name for name in TABLES if self._delta(name) is not None]
 
-    def delta(self, table: str) -> DeltaTable | None:
-        """The Delta table itself, for readers that stream; None where nothing was written yet."""
+    def dataset(self, table: str) -> ds.Dataset | None:
+        """A table's current files, for readers that stream; None where nothing was written yet."""
+        delta = self._delta(table)
+        if delta is None:
+            return None
+        # Without a file system of Arrow's own, Arrow's threads call back into Python, also while the process ends:
+        # then it aborts.
+        return delta.to_pyarrow_dataset(filesystem=_arrow_filesystem(self.uri(table)))
+
+    def _delta(self, table: str) -> DeltaTable | None:
         try:
             return DeltaTable(self.uri(table), storage_options=self._options)
         except TableNotFoundError:
@@ -78,17 +87,16 @@ class Manifest:
         """
         schema = TABLES[table].schema
         wanted = pa.schema([schema.field(name) for name in columns]) if columns is not None else schema
-        delta = self.delta(table)
-        if delta is None:
+        stored = self.dataset(table)
+        if stored is None:
             return wanted.empty_table()
-        stored = delta.to_pyarrow_dataset()
         present = [name for name in wanted.names if name in stored.schema.names]
         return _conform(stored.to_table(columns=present, filter=where), wanted)
 
     def count(self, table: str) -> int:
         """How many rows it holds."""
-        delta = self.delta(table)
-        return 0 if delta is None else int(delta.to_pyarrow_dataset().count_rows())
+        stored = self.dataset(table)
+        return 0 if stored is None else int(stored.count_rows())
 
     def append(self, table: str, rows: pa.Table | Iterable[Row]) -> None:
         """Add rows in one commit; nothing is committed for no rows."""
@@ -109,7 +117,7 @@ class Manifest:
         """
         data = to_table(table, rows)
         column = TABLES[table].owner
-        if not owners or self.delta(table) is None:
+        if not owners or self._delta(table) is None:
             self.append(table, data)
             return
         among_stage = "" if among is None else f" AND stage = {_quoted(among)}"
@@ -129,7 +137,7 @@ class Manifest:
             value: The value.
         """
         data = to_table(table, rows)
-        if self.delta(table) is None:
+        if self._delta(table) is None:
             self.append(table, data)
         else:
             self._write(table, data, predicate=f"{column} = {_quoted(value)}")
@@ -137,7 +145,7 @@ class Manifest:
     def tidy(self) -> None:
         """Leave each table in few files that hold exactly its current rows."""
         for table in TABLES:
-            delta = self.delta(table)
+            delta = self._delta(table)
             if delta is None:
                 continue
             if len(delta.file_uris()) > 1:
@@ -188,6 +196,18 @@ def _conform(data: pa.Table, schema: pa.Schema) -> pa.Table:
 def _quoted(text: str) -> str:
     """A string literal of the predicate's SQL: a quote is doubled and nothing else is special."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _arrow_filesystem(uri: str) -> pyarrow.fs.FileSystem:
+    """Arrow's own access to a folder or a prefix."""
+    if not is_remote(uri):
+        return pyarrow.fs.SubTreeFileSystem(uri, pyarrow.fs.LocalFileSystem())
+    if not uri.startswith("s3://"):
+        store, path = pyarrow.fs.FileSystem.from_uri(uri)
+        return pyarrow.fs.SubTreeFileSystem(path, store)
+    scheme, _, host = os.environ.get("AWS_ENDPOINT_URL", "").rpartition("://")
+    endpoint = {"endpoint_override": host, "scheme": scheme} if host else {}
+    return pyarrow.fs.SubTreeFileSystem(uri.removeprefix("s3://"), pyarrow.fs.S3FileSystem(**endpoint))
 
 
 def _object_store_options() -> dict[str, str]:

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,38 +48,49 @@ class RayExecutor:
     """
 
     def __init__(self, address: str | None = None, cpus: int | None = None, *, autoscaling: bool = False) -> None:
+        self._address, self._cpus, self._autoscaling = address, cpus, autoscaling
+        self._started: ExitStack | None = None
+        self.start_up_s = 0.0
+        """How long the cluster took to answer; 0 while nothing has needed it."""
+
+    def _start(self) -> None:
+        """Reach the cluster, or start one: the first time that there is work."""
+        if self._started is not None:
+            return
+        began = time.monotonic()
         # Read when Ray is first imported: what raylets say of dead workers would else be printed to our
         # stdout; a worker's death is told by the rows it leaves.
         os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
         import ray
 
-        self._autoscaling = autoscaling
-        self._scratch: str | None = None
         with ExitStack() as started:
             started.enter_context(_quiet())
-            if address is None:
+            if self._address is None:
                 # The socket paths below it must stay under 108 bytes, so not every TMPDIR would do.
-                self._scratch = tempfile.mkdtemp(prefix="rushes-ray-", dir="/tmp")
+                scratch = tempfile.mkdtemp(prefix="rushes-ray-", dir="/tmp")
+                started.callback(shutil.rmtree, scratch, ignore_errors=True)
                 ray.init(
                     address="local",
-                    num_cpus=cpus or len(os.sched_getaffinity(0)),
+                    num_cpus=self._cpus or len(os.sched_getaffinity(0)),
                     include_dashboard=False,
                     object_store_memory=_OBJECT_STORE_BYTES,
-                    _temp_dir=self._scratch,
+                    _temp_dir=scratch,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )
             else:
                 try:
                     ray.init(
-                        address=address,
+                        address=self._address,
                         log_to_driver=False,
                         logging_level=logging.ERROR,
                         runtime_env={"py_modules": _our_packages()},
                     )
                 except (ConnectionError, OSError, RuntimeError) as error:
-                    raise ConfigError(f"--address {address}: no Ray cluster answers: {error}") from error
+                    raise ConfigError(f"--address {self._address}: no Ray cluster answers: {error}") from error
+            started.callback(ray.shutdown)
             self._started = started.pop_all()
+        self.start_up_s = time.monotonic() - began
 
     def check(self, stages: Sequence[Stage[Any]]) -> None:
         """Refuse a stage of which not one worker could ever start.
@@ -86,6 +98,7 @@ class RayExecutor:
         Raises:
             ConfigError: As said; never where the cluster may grow.
         """
+        self._start()
         if not self._autoscaling:
             refuse_impossible(stages, _there(), "the Ray cluster")
 
@@ -95,22 +108,21 @@ class RayExecutor:
         What dying workers lost is done again, one input at a time a worker; an input whose worker dies then
         too gets the error `worker_crash`.
         """
+        if not items:
+            return
+        self._start()
         missing = {item.input_id: item for item in items}
         num_workers = self._num_workers(stage)
-        if missing:
-            for result in _stream(stage, _blocks(items, num_workers), num_workers):
-                if missing.pop(result.input_id, None) is not None:
-                    yield result
+        for result in _stream(stage, _blocks(items, num_workers), num_workers):
+            if missing.pop(result.input_id, None) is not None:
+                yield result
         yield from _one_by_one(stage, list(missing.values()), num_workers)
 
     def close(self) -> None:
         """End the cluster if it was started here, and remove its files."""
-        import ray
-
-        with self._started:
-            ray.shutdown()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._started is not None:
+            self._started.close()
+            self._started = None
 
     def _num_workers(self, stage: Stage[Any]) -> int:
         there, asked = _there(), stage.resources

@@ -26,7 +26,8 @@ _FIRST_COMMIT_S = 1.0
 _COMMIT_EVERY_S = 30.0
 """A commit takes some 15 ms a table; what was done since the last one is done again after a kill. The
 interval doubles from the first value to the second, so that the first clips can be looked at early."""
-_COMMIT_RESULTS = 2000
+_COMMIT_RESULTS = 256
+"""Results wait in memory, some ten kilobytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +115,15 @@ def run_steps(
     Raises:
         ConfigError: The dataset cannot be written.
     """
-    executor.check([step.stage for step in steps])
-    reports = []
+    reports, is_checked = [], False
     with _storage_trouble(dataset.root):
         try:
             for step in steps:
                 plan = plan_step(step, dataset.manifest, retry_errors=retry_errors)
+                if plan.units and not is_checked:
+                    # All at the first need: no cluster is started for nothing, nor half the work done in vain.
+                    executor.check([step.stage for step in steps])
+                    is_checked = True
                 reports.append(_run_step(step, plan, dataset, executor, run_id, progress))
                 if step.settle is not None:
                     step.settle(dataset.manifest)

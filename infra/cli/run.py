@@ -99,7 +99,6 @@ def curate(config: PipelineConfig, *, until: str | None = None, retry_errors: bo
         dataset.write_description(plain, {k: v for step in steps for k, v in step.models.items()})
         started = time.monotonic()
         executor = make_executor(config)
-        start_up_s = time.monotonic() - started
         try:
             reports = run_steps(steps, dataset, executor, run_id, retry_errors=retry_errors)
         finally:
@@ -110,7 +109,7 @@ def curate(config: PipelineConfig, *, until: str | None = None, retry_errors: bo
             "config": plain,
             "versions": {"rushes": version("rushes"), "python": platform.python_version()},
             "elapsed_s": round(time.monotonic() - started, 3),
-            "start_up_s": round(start_up_s, 3),
+            "start_up_s": round(executor.start_up_s, 3),
             "stages": [report.to_json() for report in reports],
             "counts": {name: dataset.manifest.count(name) for name in dataset.manifest.tables()},
             "outcomes": _outcomes(dataset),

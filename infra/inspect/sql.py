@@ -33,8 +33,8 @@ _LOCKS = (
     "SET lock_configuration = true",
 )
 _NUMBERS = frozenset({"BOOLEAN", "DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UBIGINT"})
-_VANISHED = "FileNotFoundError"
-"""What DuckDB's message then holds: Arrow reads the files, and DuckDB only quotes it."""
+_VANISHED = re.compile(r"No such file or directory|Path does not exist")
+"""What DuckDB's message then holds, of a folder or a store: Arrow reads the files, and DuckDB only quotes it."""
 _CHANGED = "the dataset was tidied by a run while it was read; ask again"
 _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
 
@@ -98,7 +98,7 @@ def open_views(manifest: Manifest) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             yield db
         except duckdb.Error as error:
-            if _VANISHED in str(error):
+            if _VANISHED.search(str(error)):
                 raise ConfigError(_CHANGED) from error
             raise
 
@@ -158,7 +158,7 @@ class Answer:
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if expired.is_set():
                 raise ConfigError(f"--sql: stopped after {self._timeout_s:g} s") from error
-            if _VANISHED in str(error):
+            if _VANISHED.search(str(error)):
                 raise ConfigError(_CHANGED) from error
             raise ConfigError(f"--sql: {_sentence(error)}") from error
         finally:
@@ -193,11 +193,10 @@ def _sentence(error: Exception) -> str:
 
 def _add_view(db: duckdb.DuckDBPyConnection, manifest: Manifest, table: str) -> None:
     name, schema = view_name(table), TABLES[table].schema
-    delta = manifest.delta(table)
-    if delta is None:
+    stored = manifest.dataset(table)
+    if stored is None:
         db.register(name, schema.empty_table())
         return
-    stored = delta.to_pyarrow_dataset()
     missing = [field for field in schema if field.name not in stored.schema.names]
     if not missing:
         db.register(name, stored)
