@@ -135,7 +135,7 @@ def test_what_takes_too_long_is_stopped_and_the_connection_lives_on(db: duckdb.D
     with pytest.raises(ConfigError, match=r"stopped after 0\.3 s"), Answer(db, sql, timeout_s=0.3) as answer:
         for _ in answer.rows():
             pass
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert ask(db, "SELECT 1") == [(1,)]
     assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
