@@ -48,7 +48,7 @@ WORST_FIT = 1.4
 MIXED = (0.15, 0.85)
 """The new picture's share in a frame that belongs to neither shot."""
 STILL_LEVELS, STILL_FRAMES = 2.0, 6
-"""Where no two frames twice `STILL_FRAMES` apart differ by so much, there is nothing to ask."""
+"""Where no two frames `STILL_FRAMES` or twice as many apart differ by so much, there is nothing to ask."""
 
 
 def accurate(thumbs: Thumbs, times_s: Floats, params: Mapping[str, float]) -> list[Event]:

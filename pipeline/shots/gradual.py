@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeline.shots.blend import fit_blend
 from pipeline.shots.coarse import coarse
+from pipeline.shots.detail import detail_share
 from pipeline.shots.event import Event
 from pipeline.shots.motion import MOST_KEPT, kept_share, unlikeness
 from pipeline.shots.signals import Floats, Signals, Thumbs
@@ -41,6 +42,9 @@ UNLIKENESS, UNLIKENESS_OFF = 0.22, 0.4
 LEAST_STEP_SHARE = 0.3
 """A quarter of a dissolve is no motion of what was there before; a quarter of a pan over soft things is, and only
 its whole way is too long to be seen as one."""
+MOST_DETAIL = 0.9
+"""Share of detail that a dissolve may keep: 0.5 between unrelated pictures, more where both share a border or a
+caption, 1 for a moving camera."""
 WIPE_UNLIKENESS = 0.5
 """The same for a wipe, whose fit says more by itself."""
 UNSEEN_SHARE = 0.06
@@ -205,6 +209,8 @@ def _event(thumbs: Thumbs, signals: Signals, ends: tuple[int, int], kind: Transi
     unlike = float(unlikeness(thumbs, signals, *pair)[0])
     needed = WIPE_UNLIKENESS if kind is Transition.wipe else UNLIKENESS + UNLIKENESS_OFF * min(off, 1.0)
     margin = min(1 / max(off, 0.05), unlike / needed, MOST_KEPT / max(kept, 1e-3))
+    if kind is Transition.dissolve and margin >= 1:
+        margin = min(margin, MOST_DETAIL / max(detail_share(thumbs, before, after), 0.1))
     if kind is Transition.dissolve and margin >= 1:
         margin = min(margin, _step_share(thumbs, signals, before, after, unlike) / LEAST_STEP_SHARE)
     # In its last few percent nobody sees the old picture any more, and the fit is as likely late as early.
