@@ -42,7 +42,7 @@ UNLIKENESS, UNLIKENESS_OFF = 0.22, 0.4
 LEAST_STEP_SHARE = 0.3
 """A quarter of a dissolve is no motion of what was there before; a quarter of a pan over soft things is, and only
 its whole way is too long to be seen as one."""
-MOST_DETAIL = 0.9
+MOST_DETAIL = 0.85
 """Share of detail that a dissolve may keep: 0.5 between unrelated pictures, more where both share a border or a
 caption, 1 for a moving camera."""
 WIPE_UNLIKENESS = 0.5
