@@ -98,6 +98,7 @@ def _clips(
             time_base=log.time_base,
             min_clip_s=rules.min_clip_s,
             max_clip_s=rules.max_clip_s,
+            guard_frames=rules.guard_frames,
         )
     shot = shots[0]
     span = Span(int(edges[0]), int(edges[1]), log.time_base)

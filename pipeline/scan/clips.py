@@ -62,6 +62,7 @@ def clips_of(
     time_base: Fraction,
     min_clip_s: float,
     max_clip_s: float,
+    guard_frames: int = 0,
 ) -> list[Clip]:
     """The clips of a video, in order of time.
 
@@ -72,13 +73,14 @@ def clips_of(
         time_base: Seconds a tick.
         min_clip_s: Shorter shots and pieces give no clip, in seconds.
         max_clip_s: Longer shots are cut.
+        guard_frames: Frames left out at each end of a shot at which there is a transition.
     """
     clips: list[Clip] = []
     for shot_index, shot in enumerate(shots):
-        bounds = [
-            shot.start_frame + bound
-            for bound in cut(edges[shot.start_frame : shot.end_frame + 1], max_clip_s / float(time_base))
-        ]
+        first, last = _guarded(shot, guard_frames)
+        if first >= last:
+            continue
+        bounds = [first + bound for bound in cut(edges[first : last + 1], max_clip_s / float(time_base))]
         for start, end in pairwise(bounds):
             span = Span(int(edges[start]), int(edges[end]), time_base)
             if span.duration_s < min_clip_s:
@@ -90,8 +92,14 @@ def clips_of(
                     start_frame=start,
                     end_frame=end,
                     span=span,
-                    transition_in=shot.transition_in if start == shot.start_frame else Transition.split,
-                    transition_out=shot.transition_out if end == shot.end_frame else Transition.split,
+                    transition_in=shot.transition_in if start == first else Transition.split,
+                    transition_out=shot.transition_out if end == last else Transition.split,
                 )
             )
     return clips
+
+
+def _guarded(shot: Shot, guard_frames: int) -> tuple[int, int]:
+    """A shot's frames without those next to a transition."""
+    first = shot.start_frame + (guard_frames if shot.transition_in is not Transition.edge else 0)
+    return first, shot.end_frame - (guard_frames if shot.transition_out is not Transition.edge else 0)

@@ -25,6 +25,9 @@ class ScanConfig(Config):
     max_clip_s: float = Field(10.0, gt=0, allow_inf_nan=False)
     """Longer shots are cut into pieces of nearly equal length and at most this, in seconds: what today's models make in
     one go, and what a captioner still describes without forgetting the beginning."""
+    guard_frames: int = Field(1, ge=0, le=100)
+    """Frames that a clip leaves out where its shot begins or ends with a transition: encoders smear a cut over a frame,
+    and nobody can tell the first frame of a fade from the one before."""
     num_previews: int = Field(3, ge=1, le=32)
     """Preview pictures a clip, spread over it; one too short to have been looked at so often has fewer, never none."""
     preview_px: int = Field(512, ge=64, le=2048)
@@ -53,6 +56,7 @@ class ScanConfig(Config):
             detector_params=self.detector_params,
             min_clip_s=self.min_clip_s,
             max_clip_s=self.max_clip_s,
+            guard_frames=self.guard_frames,
             num_previews=self.num_previews,
             preview_px=self.preview_px,
             preview_quality=self.preview_quality,

@@ -16,6 +16,7 @@ class ScanRules:
     detector_params: Mapping[str, float] = field(default_factory=dict)
     min_clip_s: float = 1.0
     max_clip_s: float = 10.0
+    guard_frames: int = 1
     num_previews: int = 3
     preview_px: int = 512
     preview_quality: int = 85

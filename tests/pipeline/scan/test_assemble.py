@@ -67,7 +67,7 @@ def test_rows_hold_exactly_the_columns_of_their_tables(outcome):
 def test_short_shots_have_a_row_and_no_clip(outcome):
     assert [(row["start_frame"], row["end_frame"]) for row in outcome.rows["shots"]] == [(0, 30), (30, 300)]
     assert [(row["shot_index"], row["start_frame"], row["end_frame"]) for row in outcome.rows["clips"]] == [
-        (1, 30, 165),
+        (1, 31, 165),
         (1, 165, 300),
     ]
 
@@ -94,7 +94,7 @@ def test_every_clip_has_a_preview_even_where_frames_are_rare(measured):
     times = [0, 1, 3, 4, 55, 56, 57, 140]
     log = measured(film(8), pts=times, time_base=Fraction(1, 24))
     shots = [Shot(0, 2, Transition.edge, Transition.cut), Shot(2, 5, Transition.cut, Transition.cut)]
-    found = assemble(log, shots, probe(), ScanRules(min_clip_s=2), VIDEO)
+    found = assemble(log, shots, probe(), ScanRules(min_clip_s=2, guard_frames=0), VIDEO)
     assert [row["start_frame"] for row in found.rows["clips"]] == [2]
     assert len(found.previews) >= 1
     assert found.rows["scores/scan"][0]["luma_mean"] is not None

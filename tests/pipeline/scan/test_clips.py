@@ -78,3 +78,18 @@ def test_inner_ends_of_a_cut_shot_are_splits():
 def test_the_last_frame_lasts_until_its_own_end():
     found = clips([Shot(0, 3, Transition.edge, Transition.edge)], [0, 1, 2, 40], min_clip_s=2, max_clip_s=10)
     assert found[0].span.duration_s == 4.0
+
+
+def test_a_clip_leaves_out_the_frames_beside_a_transition_and_no_others():
+    shots = [Shot(0, 30, Transition.edge, Transition.cut), Shot(30, 61, Transition.cut, Transition.fade)]
+    found = clips(shots, range(62), min_clip_s=0.5, max_clip_s=2, guard_frames=1)
+    assert [(clip.start_frame, clip.end_frame) for clip in found] == [(0, 14), (14, 29), (31, 45), (45, 60)]
+    assert [clip.transition_out for clip in found[::2]] == [Transition.split, Transition.split]
+    assert [clip.transition_out for clip in found[1::2]] == [Transition.cut, Transition.fade]
+
+
+def test_a_shot_of_nothing_but_guard_frames_gives_no_clip():
+    assert (
+        clips([Shot(3, 5, Transition.cut, Transition.cut)], range(9), min_clip_s=0.1, max_clip_s=2, guard_frames=1)
+        == []
+    )
