@@ -44,6 +44,7 @@ check: install
 	$(BIN)/hadolint infra/docker/Dockerfile
 	$(BIN)/shellcheck infra/slurm/rushes.sbatch .ci/run
 	$(BIN)/python -m infra.kuberay.check infra/kuberay/rayjob.yaml
+	$(BIN)/python -m pytest -q tests/pipeline/stages/test_golden.py
 
 bench: install
 	$(BIN)/python -m infra.bench
