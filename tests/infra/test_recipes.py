@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_the_default_recipe_shows_every_key_with_its_default() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_each_key_has_a_comment_above_it(path: Path) -> None:
     lines = path.read_text().splitlines()
-    for before, line in zip(lines, lines[1:], strict=False):
+    for before, line in pairwise(lines):
         is_value = ":" in line and not line.lstrip().startswith("#") and not line.endswith(":")
         assert not is_value or before.lstrip().startswith("#"), line
 
