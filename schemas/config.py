@@ -60,7 +60,16 @@ def load_config(model: type[C], path: Path | None, overrides: Sequence[str] = ()
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path or 'command line'}: {_explain(model, error)}") from error
+        raise ConfigError(f"{_origin(path, overrides, error)}: {_explain(model, error)}") from error
+
+
+def _origin(path: Path | None, overrides: Sequence[str], error: ValidationError) -> str:
+    """Where the first wrong value was written."""
+    dotted = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
+    keys = [override.partition("=")[0] for override in overrides]
+    if path is None or any(dotted == key or dotted.startswith(f"{key}.") for key in keys):
+        return "command line"
+    return str(path)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

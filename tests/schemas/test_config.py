@@ -46,7 +46,12 @@ def test_a_file_and_overrides_are_laid_over_the_defaults(tmp_path: Path) -> None
             "run.yaml: cut.threshold: input should be greater than 0, got -1",
             id="range",
         ),
-        pytest.param("", ["cut.threshold=abc"], "cut.threshold: input should be a valid number", id="override's type"),
+        pytest.param(
+            "",
+            ["cut.threshold=abc"],
+            "command line: cut.threshold: input should be a valid number",
+            id="override's type",
+        ),
         pytest.param("", ["cut"], "expected key.path=value, got 'cut'", id="override without value"),
         pytest.param("", ["name.deep=1", "name=2"], "name", id="a value has no keys"),
         pytest.param("- 1", [], "must hold keys and values, got list", id="not a mapping"),
