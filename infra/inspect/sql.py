@@ -118,6 +118,8 @@ class Answer:
     def __init__(self, db: duckdb.DuckDBPyConnection, sql: str, *, timeout_s: float = TIMEOUT_S) -> None:
         self._db = db
         self._timeout_s = self._left_s = timeout_s
+        # One for the whole answer: DuckDB may notice an interruption only when the next batch is asked for.
+        self._expired = threading.Event()
         with self._working():
             _check(db, sql)
             self._reader = db.sql(sql).to_arrow_reader(BATCH_ROWS)
@@ -142,10 +144,8 @@ class Answer:
 
     @contextmanager
     def _working(self) -> Iterator[None]:
-        expired = threading.Event()
-
         def stop() -> None:
-            expired.set()
+            self._expired.set()
             self._db.interrupt()
 
         timer = threading.Timer(self._left_s, stop)
@@ -156,7 +156,7 @@ class Answer:
             yield
         # A statement that fails in the middle of its answer fails in Arrow's reader, as an OSError.
         except (duckdb.Error, pa.ArrowException, OSError) as error:
-            if expired.is_set():
+            if self._expired.is_set():
                 raise ConfigError(f"--sql: stopped after {self._timeout_s:g} s") from error
             if _VANISHED.search(str(error)):
                 raise ConfigError(_CHANGED) from error
