@@ -93,14 +93,6 @@ class Ledger:
             for input_id, *rest in zip(*(column.to_pylist() for column in rows.columns), strict=True)
         }
 
-    def __len__(self) -> int:
-        """How many units it knows."""
-        return len(self._entries)
-
-    def __contains__(self, input_id: object) -> bool:
-        """Whether an input has a row, of any key."""
-        return input_id in self._entries
-
     def judge(self, item: In, parts: UnitParts) -> Unit[In]:
         """Say where one input stands."""
         entry = self._entries.get(item.input_id)
@@ -142,16 +134,14 @@ def ledger_rows(results: Iterable[Result], parts: Mapping[str, UnitParts], run_i
     ]
 
 
-def leftovers(manifest: Manifest, table: str, ids: set[str], stage: str | None = None) -> set[str]:
+def leftovers(manifest: Manifest, table: str, ids: set[str]) -> set[str]:
     """Which inputs have rows already: stale ones, and those of a run that died between two commits.
 
     Args:
         manifest: The dataset's tables.
         table: Where to look.
         ids: Inputs that are to be done, by the table's owner column.
-        stage: Whose rows, in the ledger.
     """
     column = TABLES[table].owner
-    where = None if stage is None else pc.field("stage") == stage
-    owners = pc.unique(manifest.read(table, [column], where=where)[column])
+    owners = pc.unique(manifest.read(table, [column])[column])
     return ids.intersection(owners.to_pylist())

@@ -172,7 +172,8 @@ class _Commits:
         self._parts: dict[str, UnitParts] = {unit.item.input_id: unit.parts for unit in plan.units}
         ids = set(self._parts)
         self._old = {table: leftovers(manifest, table, ids) for table in step.stage.writes}
-        self._old["ledger"] = leftovers(manifest, "ledger", ids, step.stage.name)
+        # The plan has read the ledger already: what is stale has a row there, and nothing else has.
+        self._old["ledger"] = {unit.item.input_id for unit in plan.units if unit.state is State.stale}
         self._waiting: list[Result] = []
         self._interval_s = _FIRST_COMMIT_S
         self._due = time.monotonic() + self._interval_s
