@@ -7,9 +7,13 @@ from typing import Literal
 from pydantic import Field
 from pydantic.config import JsonDict
 
+from pipeline.buckets.config import BucketConfig
 from pipeline.media import MediaLimits
 from pipeline.scan.config import ScanConfig
+from pipeline.scorers.config import ScorersConfig
+from pipeline.stages.dedup import DedupConfig
 from pipeline.stages.ingest import IngestConfig
+from pipeline.stages.select import SelectConfig
 from schemas import Config
 
 _NO_EFFECT: JsonDict = {"affects_output": False}
@@ -59,7 +63,7 @@ class LimitsConfig(Config):
         )
 
 
-class PipelineConfig(Config):
+class PipelineConfig(ScorersConfig):
     """Everything that `rushes run` can be told."""
 
     input: tuple[str, ...] = Field((), json_schema_extra=_NO_EFFECT)
@@ -72,3 +76,6 @@ class PipelineConfig(Config):
     limits: LimitsConfig = LimitsConfig()
     ingest: IngestConfig = IngestConfig()
     scan: ScanConfig = ScanConfig()
+    dedup: DedupConfig = DedupConfig()
+    select: SelectConfig = SelectConfig()
+    bucket: BucketConfig = BucketConfig()

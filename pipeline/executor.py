@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import json
 import os
 import queue
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
+from pipeline.worklist import Entry, Worklist
 from schemas import ConfigError, ErrorKind, Input, MediaError, Result, Stage
 
 In = TypeVar("In", bound=Input)
 
 _SENTINEL = object()
+_SETUP = threading.Lock()
+"""Threads that import one package at the same time may meet it half made, where its modules import each other."""
 
 
 class Executor(Protocol):
@@ -30,8 +35,8 @@ class Executor(Protocol):
             ConfigError: A stage asks for more than there is.
         """
 
-    def run(self, stage: Stage[In], items: Sequence[In]) -> Iterator[Result]:
-        """Do all items; results come as they are ready."""
+    def run(self, stage: Stage[In], work: Worklist) -> Iterator[Result]:
+        """Do all inputs, the most costly first; results come as they are ready, and the list is told of each."""
 
     def close(self) -> None:
         """Let go of workers."""
@@ -59,14 +64,12 @@ class LocalExecutor:
         """
         refuse_impossible(stages, {"CPU": float(self.cpus), "GPU": 0.0}, "the local executor")
 
-    def run(self, stage: Stage[In], items: Sequence[In]) -> Iterator[Result]:
-        """Do all items, the long ones first; results come as they are ready."""
-        waiting: queue.SimpleQueue[In] = queue.SimpleQueue()
-        for item in longest_first(items):
-            waiting.put(item)
+    def run(self, stage: Stage[In], work: Worklist) -> Iterator[Result]:
+        """Do all inputs, the most costly first; results come as they are ready."""
+        waiting = _Shared(work.entries())
         done: queue.Queue[Result | object] = queue.Queue(maxsize=1024)
         stop = threading.Event()
-        num_workers = max(1, min(int(self.cpus / max(stage.resources.cpus, 0.01)), len(items)))
+        num_workers = max(1, min(int(self.cpus / max(stage.resources.cpus, 0.01)), len(work)))
         threads = [
             threading.Thread(target=_work, args=(stage, waiting, done, stop), name=f"{stage.name}-{k}")
             for k in range(num_workers)
@@ -78,7 +81,8 @@ class LocalExecutor:
             while open_workers:
                 result = done.get()
                 if isinstance(result, Result):
-                    yield result
+                    if work.finish(result.input_id):
+                        yield result
                 elif isinstance(result, BaseException):
                     raise result
                 else:
@@ -102,13 +106,27 @@ def _drain(done: queue.Queue[Any]) -> None:
         return
 
 
-def _work(stage: Stage[Any], waiting: queue.SimpleQueue[Any], done: queue.Queue[Any], stop: threading.Event) -> None:
+class _Shared:
+    """One iterator for several threads."""
+
+    def __init__(self, entries: Iterator[Entry]) -> None:
+        self._entries = entries
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> list[Entry]:
+        """The next few."""
+        with self._lock:
+            return list(itertools.islice(self._entries, count))
+
+
+def _work(stage: Stage[Any], waiting: _Shared, done: queue.Queue[Any], stop: threading.Event) -> None:
     mine = copy.deepcopy(stage)
     try:
-        mine.setup()
+        with _SETUP:
+            mine.setup()
         try:
             while not stop.is_set():
-                batch = _take(waiting, mine.batch_size)
+                batch = [mine.load(json.loads(entry.text)) for entry in waiting.take(mine.batch_size)]
                 if not batch:
                     break
                 for result in guarded(mine, batch):
@@ -118,16 +136,6 @@ def _work(stage: Stage[Any], waiting: queue.SimpleQueue[Any], done: queue.Queue[
     except BaseException as error:  # noqa: BLE001 - handed to the driver, which raises it
         done.put(error)
     done.put(_SENTINEL)
-
-
-def _take(waiting: queue.SimpleQueue[In], size: int) -> list[In]:
-    batch: list[In] = []
-    while len(batch) < size:
-        try:
-            batch.append(waiting.get_nowait())
-        except queue.Empty:
-            break
-    return batch
 
 
 def guarded(stage: Stage[In], batch: Sequence[In]) -> Iterator[Result]:
@@ -156,11 +164,6 @@ def _failed(stage: Stage[In], item: In, error: Exception) -> Result:
     if not isinstance(error, MediaError):
         error = MediaError(ErrorKind.bug, "".join(traceback.format_exception(error)).strip())
     return stage.failed(item, error)
-
-
-def longest_first(items: Iterable[In]) -> list[In]:
-    """The items, the most costly first, so that none is left to run alone at the end."""
-    return sorted(items, key=lambda item: -item.cost_s)
 
 
 def refuse_impossible(stages: Sequence[Stage[Any]], there: dict[str, float], where: str) -> None:

@@ -6,17 +6,22 @@ that a unit is done exactly when a row with its key is in the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.manifest import Manifest
-from schemas import TABLES, TRANSIENT, ErrorKind, Input, Result, digest
+from pipeline.worklist import Key
+from schemas import TRANSIENT, ErrorKind, Input, Result, digest
 
 In = TypeVar("In", bound=Input)
+
+_KEY_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,10 @@ class UnitParts:
             "input": self.upstream[:8],
         }
 
+    def key(self, *, is_stale: bool) -> Key:
+        """What the ledger records of the unit."""
+        return Key(self.unit_key, " ".join(f"{name}={value}" for name, value in self.short.items()), is_stale)
+
 
 class State(StrEnum):
     """Where a unit stands."""
@@ -67,16 +76,8 @@ class Unit(Generic[In]):
     """Of a stale unit: which part changed (`code`, `config`, `models`, `input`), or why it is tried again."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    unit_key: str
-    parts: str
-    outcome: str
-    error_kind: str | None
-
-
 class Ledger:
-    """The ledger's rows of one stage, as they were when a run began.
+    """The ledger's rows of one stage, as they were when a run began: on disk, so that their number costs no memory.
 
     Args:
         manifest: The dataset's tables.
@@ -85,23 +86,28 @@ class Ledger:
     """
 
     def __init__(self, manifest: Manifest, stage: str, *, retry_errors: bool = False) -> None:
-        columns = ("input_id", "unit_key", "parts", "outcome", "error_kind")
-        rows = manifest.read("ledger", columns, where=pc.field("stage") == stage)
         self._retry_errors = retry_errors
-        self._entries = {
-            input_id: _Entry(*rest)
-            for input_id, *rest in zip(*(column.to_pylist() for column in rows.columns), strict=True)
-        }
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;"
+            "CREATE TABLE ledger (input_id TEXT PRIMARY KEY, unit_key TEXT, parts TEXT, error_kind TEXT) WITHOUT ROWID"
+        )
+        columns = ("input_id", "unit_key", "parts", "error_kind")
+        for rows in manifest.batches("ledger", columns, where=pc.field("stage") == stage):
+            values = zip(*(column.to_pylist() for column in rows.columns), strict=True)
+            self._db.executemany("INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?)", values)
 
     def judge(self, item: In, parts: UnitParts) -> Unit[In]:
         """Say where one input stands."""
-        entry = self._entries.get(item.input_id)
+        question = "SELECT unit_key, parts, error_kind FROM ledger WHERE input_id = ?"
+        entry = self._db.execute(question, (item.input_id,)).fetchone()
         if entry is None:
             return Unit(item, parts, State.todo)
-        if entry.unit_key != parts.unit_key:
-            return Unit(item, parts, State.stale, _what_changed(entry.parts, parts))
-        if entry.error_kind is not None and (self._retry_errors or ErrorKind(entry.error_kind) in TRANSIENT):
-            return Unit(item, parts, State.stale, f"tried again after {entry.error_kind}")
+        unit_key, before, error_kind = entry
+        if unit_key != parts.unit_key:
+            return Unit(item, parts, State.stale, _what_changed(before, parts))
+        if error_kind is not None and (self._retry_errors or ErrorKind(error_kind) in TRANSIENT):
+            return Unit(item, parts, State.stale, f"tried again after {error_kind}")
         return Unit(item, parts, State.done)
 
 
@@ -111,37 +117,43 @@ def _what_changed(before: str, now: UnitParts) -> str:
     return " and ".join(changed) + " changed"
 
 
-def ledger_rows(results: Iterable[Result], parts: Mapping[str, UnitParts], run_id: str) -> list[dict[str, object]]:
+def ledger_rows(stage: str, results: Iterable[Result], keys: Mapping[str, Key], run_id: str) -> list[dict[str, object]]:
     """The rows that record these results.
 
     Args:
+        stage: Whose results they are.
         results: What became of the inputs.
-        parts: By input id.
+        keys: By input id.
         run_id: Which run did them.
     """
     return [
         {
-            "unit_key": parts[result.input_id].unit_key,
-            "stage": parts[result.input_id].stage,
+            "unit_key": keys[result.input_id].unit_key,
+            "stage": stage,
             "input_id": result.input_id,
             "outcome": "ok" if result.error is None else "error",
             "error_kind": None if result.error is None else result.error.kind.value,
             "error": None if result.error is None else str(result.error),
-            "parts": " ".join(f"{k}={v}" for k, v in parts[result.input_id].short.items()),
+            "parts": keys[result.input_id].parts,
             "run_id": run_id,
         }
         for result in results
     ]
 
 
-def leftovers(manifest: Manifest, table: str, ids: set[str]) -> set[str]:
-    """Which inputs have rows already: stale ones, and those of a run that died between two commits.
+def digest_of_stages(manifest: Manifest, stages: Sequence[str]) -> str:
+    """A digest of all that some stages have done, that does not depend on the order of the rows.
 
-    Args:
-        manifest: The dataset's tables.
-        table: Where to look.
-        ids: Inputs that are to be done, by the table's owner column.
+    Unit keys are digests already, so that sums of their words tell two sets apart; outcomes are summed apart,
+    since a unit that succeeds at its second try keeps its key.
     """
-    column = TABLES[table].owner
-    owners = pc.unique(manifest.read(table, [column])[column])
-    return ids.intersection(owners.to_pylist())
+    sums = np.zeros((2, _KEY_CHARACTERS // 8), np.uint64)
+    num_units = 0
+    where = pc.field("stage").isin(list(stages))
+    for rows in manifest.batches("ledger", ("unit_key", "outcome"), where=where):
+        for k, outcome in enumerate(("ok", "error")):
+            chosen = rows.filter(pc.equal(rows["outcome"], outcome))["unit_key"].to_pylist()
+            words = np.frombuffer("".join(chosen).encode(), "<u8").reshape(-1, sums.shape[1])
+            sums[k] += words.sum(axis=0, dtype=np.uint64)
+            num_units += len(chosen)
+    return digest([*map(str, sums.ravel().tolist()), num_units])

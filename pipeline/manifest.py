@@ -7,17 +7,18 @@ that a unit of work counts as done only when all its rows are there.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
+from pipeline.shares import Share
 from pipeline.storage import filesystem, is_remote
 from schemas import TABLES, Row
 
@@ -30,9 +31,13 @@ _PROPERTIES = {
 }
 _LONG_LOG = 64
 """Log entries after which one checkpoint replaces them; reading a log costs about 0.2 ms an entry."""
+_MADE_FROM = "madeFrom"
+"""Of a commit: Delta writes its own keys like this."""
 _IDS_A_PREDICATE = 500
 """Ids in one `IN (…)`: parsing grows faster than linear beyond a few thousand."""
 _TARGET_FILE_BYTES = 128 * 2**20
+_WRITER = WriterProperties(max_row_group_size=2**17)
+"""The writer holds a row group at a time: with the million rows of its default, a gigabyte of a table of 70 columns."""
 
 
 class Manifest:
@@ -93,6 +98,31 @@ class Manifest:
         present = [name for name in wanted.names if name in stored.schema.names]
         return _conform(stored.to_table(columns=present, filter=where), wanted)
 
+    def batches(
+        self, table: str, columns: Sequence[str], where: ds.Expression | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Its current rows a batch at a time, in no order; none where nothing was written yet.
+
+        Args:
+            table: A name in `schemas.TABLES`.
+            columns: Which columns; those that an older dataset lacks are null.
+            where: A condition on the rows, pushed down into the Parquet files.
+        """
+        wanted = pa.schema([TABLES[table].schema.field(name) for name in columns])
+        stored = self.dataset(table)
+        if stored is None:
+            return
+        present = [name for name in columns if name in stored.schema.names]
+        scanned = stored.to_batches(columns=present, filter=where, batch_readahead=2, fragment_readahead=1)
+        for batch in scanned:
+            if batch.num_rows:
+                yield from _conform(pa.Table.from_batches([batch]), wanted).to_batches()
+
+    def files(self, table: str) -> list[str]:
+        """The Parquet files that hold its current rows: paths, or URLs of an object store."""
+        delta = self._delta(table)
+        return [] if delta is None else sorted(delta.file_uris())
+
     def count(self, table: str) -> int:
         """How many rows it holds."""
         stored = self.dataset(table)
@@ -127,20 +157,49 @@ class Manifest:
             mine = data.filter(pc.is_in(data[column], pa.array(ids, pa.string())))
             self._write(table, mine, predicate=predicate)
 
-    def replace_where(self, table: str, rows: pa.Table | Iterable[Row], column: str, value: str) -> None:
-        """Put rows in the place of all whose column has a value, in one commit.
+    def overwrite(self, table: str, rows: pa.Table | pa.RecordBatchReader, *, made_from: str | None = None) -> None:
+        """Put rows in the place of all that there are, in one commit; a reader is written as it is read.
 
         Args:
             table: A name in `schemas.TABLES`.
-            rows: The new rows, all with that value; may be none.
-            column: A column of strings.
-            value: The value.
+            rows: In the table's schema, or with columns that can be cast to it; columns they lack are null.
+            made_from: What `made_from` tells afterwards.
+        """
+        schema = TABLES[table].schema
+        batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
+        conformed = (
+            batch for some in batches for batch in _conform(pa.Table.from_batches([some]), schema).to_batches()
+        )
+        reader = pa.RecordBatchReader.from_batches(schema, conformed)
+        properties = CommitProperties(custom_metadata={_MADE_FROM: made_from}) if made_from is not None else None
+        self._write(table, reader, predicate=None, mode="overwrite", properties=properties)
+
+    def made_from(self, table: str) -> str | None:
+        """What the last `overwrite` was told of the rows' origin; None where that is nothing, or long ago."""
+        delta = self._delta(table)
+        commits = delta.history(_LONG_LOG) if delta is not None else []
+        return next((commit.get(_MADE_FROM) for commit in commits if commit["operation"] == "WRITE"), None)
+
+    def replace_share(
+        self, table: str, rows: pa.Table | Iterable[Row], share: Share, *, among: tuple[str, str] | None = None
+    ) -> None:
+        """Put rows in the place of all whose owner lies in a share of the ids, in one commit.
+
+        Args:
+            table: A name in `schemas.TABLES`.
+            rows: The new rows, all of that share; may be none.
+            share: Of the values of the table's owner column.
+            among: A column of strings and the value to which the replacement is limited.
         """
         data = to_table(table, rows)
         if self._delta(table) is None:
             self.append(table, data)
-        else:
-            self._write(table, data, predicate=f"{column} = {_quoted(value)}")
+            return
+        owner = TABLES[table].owner
+        conditions = [f"{owner} >= {_quoted(share.low)}"]
+        conditions += [] if share.high is None else [f"{owner} < {_quoted(share.high)}"]
+        conditions += [] if among is None else [f"{among[0]} = {_quoted(among[1])}"]
+        self._write(table, data, predicate=" AND ".join(conditions))
 
     def tidy(self) -> None:
         """Leave each table in few files that hold exactly its current rows."""
@@ -156,14 +215,24 @@ class Manifest:
                 delta.create_checkpoint()
                 delta.cleanup_metadata()
 
-    def _write(self, table: str, data: pa.Table, *, predicate: str | None) -> None:
+    def _write(
+        self,
+        table: str,
+        data: pa.Table | pa.RecordBatchReader,
+        *,
+        predicate: str | None,
+        mode: Literal["append", "overwrite"] = "append",
+        properties: CommitProperties | None = None,
+    ) -> None:
         shared: dict[str, Any] = {
             "schema_mode": "merge",
             "configuration": _PROPERTIES,
             "storage_options": self._options,
+            "writer_properties": _WRITER,
+            "commit_properties": properties,
         }
         if predicate is None:
-            write_deltalake(self.uri(table), data, mode="append", **shared)
+            write_deltalake(self.uri(table), data, mode=mode, **shared)
         else:
             write_deltalake(self.uri(table), data, mode="overwrite", predicate=predicate, **shared)
 

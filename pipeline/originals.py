@@ -6,11 +6,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.manifest import Manifest, to_table
+from pipeline.shares import shares
 from schemas import TABLES
 
 KIND = "original"
 CAPTION_SET = "original"
 """Not a digest: no model and no prompt made these."""
+_CLIPS_A_SHARE = 200_000
 
 
 def settle_originals(manifest: Manifest) -> None:
@@ -19,17 +21,15 @@ def settle_originals(manifest: Manifest) -> None:
     They depend on two tables, neither of which makes the other's work stale: a caption may be
     corrected without a second scan.
     """
-    captioned = manifest.read(
-        "files",
-        ["uri", "video_id", "caption"],
-        where=pc.field("caption").is_valid() & pc.field("video_id").is_valid(),
-    )
-    now = manifest.read("captions", where=pc.field("kind") == KIND)
-    if captioned.num_rows == now.num_rows == 0:
+    if manifest.count("captions") == 0 and not any(manifest.batches("files", ["caption"], where=_captioned())):
         return
-    wanted = original_captions(captioned, manifest.read("clips", ["clip_id", "video_id"]))
-    if _ordered(wanted) != _ordered(now):
-        manifest.replace_where("captions", wanted, "kind", KIND)
+    for share in shares(manifest.count("clips"), _CLIPS_A_SHARE):
+        mine = share.where("video_id")
+        files = manifest.read("files", ["uri", "video_id", "caption"], where=mine & _captioned())
+        wanted = original_captions(files, manifest.read("clips", ["clip_id", "video_id"], where=mine))
+        now = manifest.read("captions", where=mine & (pc.field("kind") == KIND))
+        if _ordered(wanted) != _ordered(now):
+            manifest.replace_share("captions", wanted, share, among=("kind", KIND))
 
 
 def original_captions(files: pa.Table, clips: pa.Table) -> pa.Table:
@@ -41,22 +41,18 @@ def original_captions(files: pa.Table, clips: pa.Table) -> pa.Table:
         files: `uri, video_id, caption`, all set.
         clips: `clip_id, video_id`.
     """
-    caption_of: dict[str, str] = {}
-    for row in files.sort_by("uri").to_pylist():
-        caption_of.setdefault(row["video_id"], row["caption"])
-    rows = [
-        {
-            "clip_id": clip["clip_id"],
-            "video_id": clip["video_id"],
-            "kind": KIND,
-            "caption_set": CAPTION_SET,
-            "text": caption_of[clip["video_id"]],
-            "outcome": "success",
-        }
-        for clip in clips.to_pylist()
-        if clip["video_id"] in caption_of
-    ]
+    ordered = files.select(["video_id", "caption", "uri"]).sort_by("uri")
+    text_of = ordered.group_by("video_id", use_threads=False).aggregate([("caption", "first")])
+    captioned = clips.join(text_of, "video_id", join_type="inner")
+    same = {"kind": KIND, "caption_set": CAPTION_SET, "outcome": "success"}
+    rows = captioned.rename_columns({"caption_first": "text"})
+    for name, value in same.items():
+        rows = rows.append_column(name, pa.array([value] * rows.num_rows, pa.string()))
     return to_table("captions", rows)
+
+
+def _captioned() -> pc.Expression:
+    return pc.field("caption").is_valid() & pc.field("video_id").is_valid()
 
 
 def _ordered(captions: pa.Table) -> pa.Table:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Preview = tuple[str, bytes]
 """The picture's name in the tar (`CLIP_ID.K.jpg`) and its JPEG bytes."""
 
+MAX_PICTURE_BYTES = 16 * 2**20
+"""A picture of 2048 px at the best quality has some 4 MB; what is larger was not written by us."""
+
 
 def write_previews(dataset: Dataset, video_id: str, pictures: Sequence[Preview]) -> None:
     """Put a video's pictures in the place of those it had.
@@ -43,16 +46,31 @@ def write_previews(dataset: Dataset, video_id: str, pictures: Sequence[Preview])
 
 
 def read_previews(dataset: Dataset, video_id: str) -> Iterator[Preview]:
-    """A video's pictures in the order of their names; none where it has none."""
+    """A video's pictures in the order of the tar; none where it has none.
+
+    One picture is in memory at a time. Whoever can write to the dataset's folder decides what is in the tar: only plain
+    files of at most `MAX_PICTURE_BYTES` are given, and nothing is unpacked, followed or decompressed.
+
+    Raises:
+        OSError: The tar cannot be read, or what its store raises instead (`transfer_errors`).
+        tarfile.TarError: It is no tar, or a damaged one.
+    """
     try:
-        data = dataset.fs.cat_file(dataset.preview_path(video_id))
+        with (
+            dataset.fs.open(dataset.preview_path(video_id), "rb") as file,
+            tarfile.open(fileobj=file, mode="r:") as tar,
+        ):
+            for member in tar:
+                # A sparse file says any size that it likes.
+                if member.isreg() and not member.issparse() and member.size <= MAX_PICTURE_BYTES:
+                    picture = tar.extractfile(member)
+                    assert picture is not None
+                    yield member.name, picture.read()
     except FileNotFoundError:
         return
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        for member in tar:
-            file = tar.extractfile(member)
-            if file is not None:
-                yield member.name, file.read()
+    except (ValueError, OverflowError, RecursionError) as error:
+        # What `tarfile` raises for headers made to mislead it: numbers that are none, extensions of extensions.
+        raise tarfile.ReadError(f"a header is damaged: {error}") from error
 
 
 def pack(pictures: Sequence[Preview]) -> bytes:

@@ -5,6 +5,7 @@ Ids, paths and rows of tables travel through Ray; bytes of videos never do.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -13,7 +14,6 @@ import sys
 import tempfile
 import time
 import warnings
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -21,8 +21,9 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from pipeline.executor import guarded, longest_first, refuse_impossible
+from pipeline.executor import guarded, refuse_impossible
 from pipeline.manifest import to_table
+from pipeline.worklist import Entry, Worklist
 from schemas import ConfigError, ErrorKind, Input, MediaError, Result, Row, Stage
 
 In = TypeVar("In", bound=Input)
@@ -102,21 +103,22 @@ class RayExecutor:
         if not self._autoscaling:
             refuse_impossible(stages, _there(), "the Ray cluster")
 
-    def run(self, stage: Stage[In], items: Sequence[In]) -> Iterator[Result]:
-        """Do all items, the long ones first; results come as they are ready.
+    def run(self, stage: Stage[In], work: Worklist) -> Iterator[Result]:
+        """Do all inputs, the most costly first; results come as they are ready.
 
         What dying workers lost is done again, one input at a time a worker; an input whose worker dies then
         too gets the error `worker_crash`.
         """
-        if not items:
+        if not len(work):
             return
         self._start()
-        missing = {item.input_id: item for item in items}
         num_workers = self._num_workers(stage)
-        for result in _stream(stage, _blocks(items, num_workers), num_workers):
-            if missing.pop(result.input_id, None) is not None:
+        for result in _stream(stage, _blocks(work, num_workers), num_workers):
+            if work.finish(result.input_id):
                 yield result
-        yield from _one_by_one(stage, list(missing.values()), num_workers)
+        for result in _one_by_one(stage, work.unfinished(), num_workers):
+            work.finish(result.input_id)
+            yield result
 
     def close(self) -> None:
         """End the cluster if it was started here, and remove its files."""
@@ -164,7 +166,7 @@ class _Worker:
         return _pack(result)
 
 
-def _stream(stage: Stage[Any], blocks: list[pa.Table], num_workers: int) -> Iterator[Result]:
+def _stream(stage: Stage[Any], blocks: Iterator[pa.Table], num_workers: int) -> Iterator[Result]:
     import ray
     from ray.data import ActorPoolStrategy, DataContext
     from ray.util.annotations import RayDeprecationWarning
@@ -175,10 +177,12 @@ def _stream(stage: Stage[Any], blocks: list[pa.Table], num_workers: int) -> Iter
     # A worker's death costs its block, not the job; `run` does that block again.
     context.max_errored_blocks = -1
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    # In the object store, which spills to disk, and not in this process.
+    stored: list[Any] = [ray.put(block) for block in blocks]
     with warnings.catch_warnings():
         # Ray Data has no named parameter yet for the last two, and its defaults never give up on an item.
         warnings.simplefilter("ignore", RayDeprecationWarning)
-        dataset = ray.data.from_arrow(blocks).map_batches(
+        dataset = ray.data.from_arrow_refs(stored).map_batches(
             _Worker,
             fn_constructor_args=(stage, str(Path.cwd())),
             batch_size=None,
@@ -186,7 +190,7 @@ def _stream(stage: Stage[Any], blocks: list[pa.Table], num_workers: int) -> Iter
             zero_copy_batch=True,
             num_cpus=stage.resources.cpus,
             num_gpus=stage.resources.gpus or None,
-            compute=ActorPoolStrategy(size=min(num_workers, len(blocks))),
+            compute=ActorPoolStrategy(size=min(num_workers, len(stored))),
             max_restarts=-1,
             max_task_retries=0,
         )
@@ -194,49 +198,51 @@ def _stream(stage: Stage[Any], blocks: list[pa.Table], num_workers: int) -> Iter
         yield _unpack(row)
 
 
-def _one_by_one(stage: Stage[In], items: Sequence[In], num_workers: int) -> Iterator[Result]:
+def _one_by_one(stage: Stage[Any], entries: Iterator[Entry], num_workers: int) -> Iterator[Result]:
     """Do suspects so that a worker's death can only be the doing of the one input that it had."""
     import ray
     from ray.exceptions import RayActorError
 
     worker_class: Any = ray.remote(_Worker)
     asked = stage.resources
-    waiting = deque(items)
     free: list[Any] = []
-    busy: dict[Any, tuple[Any, In]] = {}
-    while waiting or busy:
-        while waiting and len(busy) < num_workers:
-            item = waiting.popleft()
+    busy: dict[Any, tuple[Any, Entry]] = {}
+    while True:
+        for entry in itertools.islice(entries, num_workers - len(busy)):
             worker = (
                 free.pop()
                 if free
                 else worker_class.options(num_cpus=asked.cpus, num_gpus=asked.gpus).remote(stage, str(Path.cwd()))
             )
-            busy[worker.one.remote(json.dumps(dict(item.to_row())))] = (worker, item)
+            busy[worker.one.remote(entry.text)] = (worker, entry)
+        if not busy:
+            break
         (ready, *_), _ = ray.wait(list(busy), num_returns=1)
-        worker, item = busy.pop(ready)
+        worker, entry = busy.pop(ready)
         try:
             yield _unpack(ray.get(ready).to_pylist()[0])
             free.append(worker)
         except RayActorError:
             reason = "two workers died while they were doing it"
+            item = stage.load(json.loads(entry.text))
             yield stage.failed(item, MediaError(ErrorKind.worker_crash, reason))
     for worker in free:
         ray.kill(worker)
 
 
-def _blocks(items: Sequence[Input], num_workers: int) -> list[pa.Table]:
-    """Inputs in blocks, longest first, bounded in number and in estimated time."""
-    most = max(1, min(_BLOCK_ITEMS, len(items) // (num_workers * _BLOCKS_A_WORKER)))
-    blocks: list[list[str]] = []
-    room, filled_s = 0, 0.0
-    for item in longest_first(items):
-        if not blocks or room == 0 or filled_s + item.cost_s > _BLOCK_S:
-            blocks.append([])
-            room, filled_s = most, 0.0
-        blocks[-1].append(json.dumps(dict(item.to_row())))
-        room, filled_s = room - 1, filled_s + item.cost_s
-    return [pa.table({"input": block}) for block in blocks]
+def _blocks(work: Worklist, num_workers: int) -> Iterator[pa.Table]:
+    """Inputs in blocks, the most costly first, bounded in number and in estimated time."""
+    most = max(1, min(_BLOCK_ITEMS, len(work) // (num_workers * _BLOCKS_A_WORKER)))
+    block: list[str] = []
+    filled_s = 0.0
+    for entry in work.entries():
+        if block and (len(block) == most or filled_s + entry.cost_s > _BLOCK_S):
+            yield pa.table({"input": block})
+            block, filled_s = [], 0.0
+        block.append(entry.text)
+        filled_s += entry.cost_s
+    if block:
+        yield pa.table({"input": block})
 
 
 def _pack(result: Result) -> pa.Table:

@@ -1,8 +1,7 @@
-"""Plan a run, and do it: each step in order, results committed as they come, the ledger last."""
+"""Do a run: each step in order, results committed as they come, the ledger last."""
 
 from __future__ import annotations
 
-import errno
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,13 +12,16 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake.exceptions import DeltaError
 
-from pipeline.dag import Step
+from pipeline.dag import InputStep, Step, TableStep, upstream
 from pipeline.dataset import Dataset
 from pipeline.executor import Executor
-from pipeline.ledger import Ledger, State, Unit, UnitParts, ledger_rows, leftovers
+from pipeline.ledger import ledger_rows
 from pipeline.manifest import Manifest, to_table
+from pipeline.plan import WHOLE, StagePlan, plan_step
 from pipeline.progress import Progress
+from pipeline.worklist import Worklist
 from schemas import TABLES, ConfigError, ErrorKind, Result
 
 _FIRST_COMMIT_S = 1.0
@@ -28,31 +30,6 @@ _COMMIT_EVERY_S = 30.0
 interval doubles from the first value to the second, so that the first clips can be looked at early."""
 _COMMIT_RESULTS = 256
 """Results wait in memory, some ten kilobytes each."""
-
-
-@dataclass(frozen=True, slots=True)
-class StagePlan:
-    """What one step would do."""
-
-    stage: str
-    num_done: int
-    units: Sequence[Unit[Any]]
-    """What is to do and what is stale."""
-
-    @property
-    def num_todo(self) -> int:
-        """Units never done."""
-        return sum(unit.state is State.todo for unit in self.units)
-
-    @property
-    def stale(self) -> Mapping[str, int]:
-        """Units done before and to be done again, counted by the reason."""
-        return Counter(unit.why for unit in self.units if unit.state is State.stale)
-
-    @property
-    def cost_s(self) -> float:
-        """Roughly how long one core would be occupied, in seconds."""
-        return sum(float(unit.item.cost_s) for unit in self.units)
 
 
 @dataclass(slots=True)
@@ -80,17 +57,15 @@ class StageReport:
         }
 
 
-def plan_step(step: Step, manifest: Manifest, *, retry_errors: bool = False) -> StagePlan:
-    """What a step would do with the tables as they are. Changes nothing."""
-    ledger = Ledger(manifest, step.stage.name, retry_errors=retry_errors)
-    num_done, units = 0, []
-    for item in step.inputs(manifest):
-        unit = ledger.judge(item, step.parts(item))
-        if unit.state is State.done:
-            num_done += 1
-        else:
-            units.append(unit)
-    return StagePlan(step.stage.name, num_done, units)
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run did."""
+
+    stages: Sequence[StageReport]
+    not_configured: Mapping[str, str]
+    """What must be configured, by the stages that were passed over."""
+    stopped: str = ""
+    """Why the run ended before its last stage; empty where it did not."""
 
 
 def run_steps(
@@ -101,7 +76,7 @@ def run_steps(
     *,
     retry_errors: bool = False,
     progress: Callable[[str, int], Progress] = Progress,
-) -> list[StageReport]:
+) -> RunReport:
     """Do everything that is to do or stale, step by step, and leave the tables tidy.
 
     Args:
@@ -115,36 +90,55 @@ def run_steps(
     Raises:
         ConfigError: The dataset cannot be written.
     """
+    wanted, stopped = _until_missing(steps)
     reports, is_checked = [], False
     with _storage_trouble(dataset.root):
         try:
-            for step in steps:
-                plan = plan_step(step, dataset.manifest, retry_errors=retry_errors)
-                if plan.units and not is_checked:
+            for step in wanted:
+                plan = plan_step(step, steps, dataset.manifest, retry_errors=retry_errors)
+                if isinstance(step, TableStep):
+                    reports.append(_run_tables(step, plan, dataset, run_id, progress))
+                    continue
+                if plan.num_units and not is_checked:
                     # All at the first need: no cluster is started for nothing, nor half the work done in vain.
-                    executor.check([step.stage for step in steps])
+                    executor.check([step.stage for step in wanted if isinstance(step, InputStep)])
                     is_checked = True
-                reports.append(_run_step(step, plan, dataset, executor, run_id, progress))
+                reports.append(_run_inputs(step, plan, dataset, executor, run_id, progress))
                 if step.settle is not None:
                     step.settle(dataset.manifest)
         finally:
             dataset.manifest.tidy()
-    return reports
+    return RunReport(reports, {step.name: step.missing for step in steps if step.missing}, stopped)
 
 
-def _run_step(
-    step: Step,
+def _until_missing(steps: Sequence[Step]) -> tuple[list[Step], str]:
+    """The configured steps before the first that builds on one which is not; and why the run ends there."""
+    wanted: list[Step] = []
+    for step in steps:
+        if step.missing:
+            continue
+        lacking = [other for other in upstream(step, steps) if other.missing]
+        if lacking:
+            reasons = " and ".join(f"{other.name} ({other.missing})" for other in lacking)
+            return wanted, f"{step.name} was not done: it reads what is not configured: {reasons}"
+        wanted.append(step)
+    return wanted, ""
+
+
+def _run_inputs(
+    step: InputStep,
     plan: StagePlan,
     dataset: Dataset,
     executor: Executor,
     run_id: str,
     progress: Callable[[str, int], Progress],
 ) -> StageReport:
-    report = StageReport(step.stage.name, started_at=_now())
-    commits = _Commits(step, plan, dataset.manifest, run_id)
-    shown = progress(step.stage.name, len(plan.units))
+    assert plan.worklist is not None
+    report = StageReport(step.name, started_at=_now())
+    commits = _Commits(step.name, step.writes, plan.worklist, dataset.manifest, run_id)
+    shown = progress(step.name, len(plan.worklist))
     try:
-        for result in executor.run(step.stage, [unit.item for unit in plan.units]):
+        for result in executor.run(step.stage, plan.worklist):
             if result.error is not None and result.error.kind is ErrorKind.storage:
                 raise ConfigError(f"{dataset.root}: {result.error}")
             commits.add(result)
@@ -164,16 +158,37 @@ def _run_step(
     return report
 
 
+def _run_tables(
+    step: TableStep, plan: StagePlan, dataset: Dataset, run_id: str, progress: Callable[[str, int], Progress]
+) -> StageReport:
+    report = StageReport(step.name, started_at=_now())
+    shown = progress(step.name, plan.num_units)
+    if plan.num_units:
+        assert plan.key is not None
+        began = time.monotonic()
+        step.compute(dataset)
+        report.busy_s = time.monotonic() - began
+        report.items = 1
+        done = Result(WHOLE, busy_s=report.busy_s)
+        rows = ledger_rows(step.name, [done], {WHOLE: plan.key}, run_id)
+        dataset.manifest.replace("ledger", rows, [WHOLE], among=step.name)
+        shown.add(done)
+    shown.close()
+    report.ended_at = _now()
+    return report
+
+
 class _Commits:
     """Gathers results and commits them in batches: rows of each table first, the ledger last."""
 
-    def __init__(self, step: Step, plan: StagePlan, manifest: Manifest, run_id: str) -> None:
-        self._stage, self._manifest, self._run_id = step.stage, manifest, run_id
-        self._parts: dict[str, UnitParts] = {unit.item.input_id: unit.parts for unit in plan.units}
-        ids = set(self._parts)
-        self._old = {table: leftovers(manifest, table, ids) for table in step.stage.writes}
-        # The plan has read the ledger already: what is stale has a row there, and nothing else has.
-        self._old["ledger"] = {unit.item.input_id for unit in plan.units if unit.state is State.stale}
+    def __init__(self, stage: str, writes: Sequence[str], worklist: Worklist, manifest: Manifest, run_id: str) -> None:
+        self._stage, self._writes, self._worklist = stage, writes, worklist
+        self._manifest, self._run_id = manifest, run_id
+        # Of inputs that were done before, and of a run that died between two commits.
+        for table in writes if len(worklist) else ():
+            owner = TABLES[table].owner
+            for rows in manifest.batches(table, [owner]):
+                worklist.note_leftovers(table, pc.unique(rows[owner]).to_pylist())
         self._waiting: list[Result] = []
         self._interval_s = _FIRST_COMMIT_S
         self._due = time.monotonic() + self._interval_s
@@ -190,19 +205,21 @@ class _Commits:
         """Commit what has been taken."""
         if not self._waiting:
             return
-        for table in self._stage.writes:
+        ids = [result.input_id for result in self._waiting]
+        for table in self._writes:
             rows = [row for result in self._waiting for row in result.rows.get(table, ())]
-            self._put(table, to_table(table, rows))
-        done = ledger_rows(self._waiting, self._parts, self._run_id)
-        self._put("ledger", to_table("ledger", done), among=self._stage.name)
+            self._put(table, to_table(table, rows), self._worklist.leftovers(table, ids))
+        keys = {input_id: self._worklist.key(input_id) for input_id in ids}
+        done = to_table("ledger", ledger_rows(self._stage, self._waiting, keys, self._run_id))
+        # The plan has read the ledger: what is stale has a row there, and nothing else has.
+        self._put("ledger", done, [input_id for input_id in ids if keys[input_id].is_stale], among=self._stage)
         self._waiting = []
 
-    def _put(self, table: str, rows: pa.Table, among: str | None = None) -> None:
-        """Replace what inputs had before; append for those that had nothing, which reads no old file."""
-        owners = self._old[table] & {result.input_id for result in self._waiting}
-        if owners:
-            of_old = pc.is_in(rows[TABLES[table].owner], pa.array(sorted(owners), pa.string()))
-            self._manifest.replace(table, rows.filter(of_old), sorted(owners), among=among)
+    def _put(self, table: str, rows: pa.Table, had: Sequence[str], among: str | None = None) -> None:
+        """Replace the rows of inputs that had some; append those of the others, which reads no old file."""
+        if had:
+            of_old = pc.is_in(rows[TABLES[table].owner], pa.array(had, pa.string()))
+            self._manifest.replace(table, rows.filter(of_old), sorted(had), among=among)
             rows = rows.filter(pc.invert(of_old))
         self._manifest.append(table, rows)
 
@@ -212,15 +229,18 @@ def _storage_trouble(root: str) -> Iterator[None]:
     """Turn a full disk, a lost right or an unreachable store under the dataset into one sentence."""
     try:
         yield
-    except OSError as error:
+    except (OSError, DeltaError) as error:
+        # What Rust met on the way to the disk comes as a DeltaError with the system's words in it; another is ours.
+        if isinstance(error, DeltaError) and "os error" not in str(error):
+            raise
         raise ConfigError(f"{root}: cannot be written: {_reason(error)}") from error
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: Exception) -> str:
     text = str(error)
-    if error.errno == errno.ENOSPC or "No space left" in text:
+    if "No space left" in text:
         return "no space left on the device"
-    return error.strerror or text.splitlines()[0][:200]
+    return getattr(error, "strerror", None) or text.splitlines()[0][:200]
 
 
 def _now() -> str:

@@ -46,13 +46,16 @@ class ErrorKind(StrEnum):
     """The bytes could not be read; another run tries again."""
     changed = "changed"
     """The file is no longer the one that was probed; another run tries again."""
+    preview = "preview"
+    """What a clip is judged by (its preview pictures, its embedding) is missing or broken; another run tries again,
+    since a scan that brings it back leaves the keys of what reads it as they are."""
     storage = "storage"
     """The dataset cannot be written (a full disk, a lost right); ends the run and is never recorded."""
     bug = "bug"
     """Our own mistake, met on this item."""
 
 
-TRANSIENT = frozenset({ErrorKind.io, ErrorKind.changed, ErrorKind.worker_crash, ErrorKind.bug})
+TRANSIENT = frozenset({ErrorKind.io, ErrorKind.changed, ErrorKind.worker_crash, ErrorKind.preview, ErrorKind.bug})
 """Kinds that a later run tries again; the others say something lasting of the content."""
 
 

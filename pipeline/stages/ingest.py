@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
 from pydantic import Field, field_validator
 
 from pipeline.media import DecoderChild, MediaLimits
@@ -294,58 +293,11 @@ def _moment(modified_us: int | None) -> datetime | None:
         return None
 
 
-def distinct_videos(files: pa.Table, listed: Collection[str] = ()) -> pa.Table:
-    """One file for each content: the one with the smallest uri among those that still lie there.
-
-    So the choice does not depend on the order in which files were met.
-
-    Args:
-        files: Rows of `files`.
-        listed: The uris of this run's listing; where none of a content's files is among them, all count.
-
-    Returns:
-        The chosen rows, by `video_id`.
-    """
-    usable = [
-        (row["video_id"], row["uri"] not in listed, row["uri"], k)
-        for k, row in enumerate(files.select(["video_id", "uri", "outcome"]).to_pylist())
-        if row["outcome"] == "ok" and row["video_id"] is not None
-    ]
-    chosen: dict[str, int] = {}
-    for video_id, _, _, k in sorted(usable):
-        chosen.setdefault(video_id, k)
-    return files.take(pa.array(list(chosen.values()), pa.int64()))
-
-
-def settle_uris(files: pa.Table, videos: pa.Table, listed: Collection[str]) -> pa.Table:
-    """The rows of `videos` whose `uri` is not the one that `distinct_videos` chooses, put right.
-
-    A video none of whose files was listed in this run keeps its uri.
-
-    Args:
-        files: Rows of `files`.
-        videos: Rows of `videos`.
-        listed: The uris of this run's listing.
-    """
-    listed = set(listed)
-    chosen = distinct_videos(files, listed)
-    uri_of = dict(zip(chosen["video_id"].to_pylist(), chosen["uri"].to_pylist(), strict=True))
-    now = videos["uri"].to_pylist()
-    then = [uri_of.get(video_id) for video_id in videos["video_id"].to_pylist()]
-    moved = [k for k, uri in enumerate(then) if uri in listed and uri != now[k]]
-    settled = videos.set_column(
-        videos.schema.get_field_index("uri"), videos.schema.field("uri"), pa.array(then, pa.string())
-    )
-    return settled.take(pa.array(moved, pa.int64()))
-
-
 __all__ = [
     "IngestConfig",
     "IngestFiles",
     "IngestInput",
-    "distinct_videos",
     "list_inputs",
     "load_input",
     "looks_like_text",
-    "settle_uris",
 ]

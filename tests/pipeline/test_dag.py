@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.dag import Step, order, until
+from pipeline.dag import InputStep, Step, order, until
 from pipeline.ledger import UnitParts
 from schemas import ConfigError, MediaError, Resources, Result
 
@@ -36,11 +36,11 @@ class Named:
 
 def step(name: str, reads: Mapping[str, tuple[str, ...]] | None = None, writes: tuple[str, ...] = ()) -> Step:
     parts = UnitParts(stage=name, version=1, config="", models="", upstream="")
-    return Step(stage=Named(name, reads, writes), inputs=lambda _: [], parts=lambda _: parts)
+    return InputStep(stage=Named(name, reads, writes), inputs=lambda _: [], parts=lambda _: parts)
 
 
 def names(steps: Sequence[Step]) -> list[str]:
-    return [step.stage.name for step in steps]
+    return [step.name for step in steps]
 
 
 def test_a_step_comes_after_those_that_fill_what_it_reads() -> None:

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from pipeline.executor import LocalExecutor
+from pipeline.worklist import Worklist
 from schemas import ConfigError, ErrorKind
 
 
 def test_each_input_gives_exactly_one_result(words: list[Any], shout: Any) -> None:
-    results = list(LocalExecutor(3).run(shout(), words))
+    results = list(LocalExecutor(3).run(shout(), Worklist.of(words)))
     assert sorted(result.input_id for result in results) == sorted(word.input_id for word in words)
     assert all(result.error is None for result in results)
 
@@ -26,7 +27,7 @@ def test_each_input_gives_exactly_one_result(words: list[Any], shout: Any) -> No
 def test_a_failing_input_costs_no_other_one(
     words: list[Any], word: Any, shout: Any, name: str, kind: ErrorKind, says: str
 ) -> None:
-    results = {result.input_id: result for result in LocalExecutor(2).run(shout(), [*words, word(name)])}
+    results = {result.input_id: result for result in LocalExecutor(2).run(shout(), Worklist.of([*words, word(name)]))}
     assert len(results) == len(words) + 1
     failed = results.pop(name).error
     assert failed is not None
@@ -35,12 +36,12 @@ def test_a_failing_input_costs_no_other_one(
 
 
 def test_no_input_gives_no_result(shout: Any) -> None:
-    assert list(LocalExecutor(2).run(shout(), [])) == []
+    assert list(LocalExecutor(2).run(shout(), Worklist.of([]))) == []
 
 
 def test_a_run_that_is_given_up_leaves_no_thread_behind(words: list[Any], shout: Any) -> None:
     before = threading.active_count()
-    run = LocalExecutor(2).run(shout(), words)
+    run = LocalExecutor(2).run(shout(), Worklist.of(words))
     next(run)
     run.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
@@ -52,7 +53,7 @@ def test_a_stage_that_cannot_start_stops_the_run(words: list[Any], shout: Any) -
             raise FileNotFoundError("no weights")
 
     with pytest.raises(FileNotFoundError, match="no weights"):
-        list(LocalExecutor(2).run(Broken(), words))
+        list(LocalExecutor(2).run(Broken(), Worklist.of(words)))
 
 
 def test_more_cores_than_there_are_is_refused_with_both_numbers(shout: Any) -> None:

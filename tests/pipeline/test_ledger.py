@@ -22,7 +22,7 @@ class Item:
 
 
 def record(manifest: Manifest, result: Result) -> None:
-    manifest.append("ledger", ledger_rows([result], {result.input_id: PARTS}, "run"))
+    manifest.append("ledger", ledger_rows("scan", [result], {result.input_id: PARTS.key(is_stale=False)}, "run"))
 
 
 def test_a_unit_is_done_once_its_row_is_in_the_ledger(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.ray_executor import RayExecutor, _blocks
+from pipeline.worklist import Worklist
 from schemas import ConfigError, ErrorKind
 
 
@@ -17,7 +18,7 @@ def ray_here() -> Iterator[RayExecutor]:
 
 
 def test_each_input_gives_exactly_one_result(ray_here: RayExecutor, words: list[Any], shout: Any) -> None:
-    results = list(ray_here.run(shout(), words))
+    results = list(ray_here.run(shout(), Worklist.of(words)))
     assert sorted(result.input_id for result in results) == sorted(word.input_id for word in words)
     assert results[0].rows["files"][0]["outcome"] == "ok"
 
@@ -26,7 +27,7 @@ def test_an_input_that_kills_its_worker_twice_becomes_a_row_and_costs_no_other_o
     ray_here: RayExecutor, words: list[Any], word: Any, shout: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     given = [*words, word("die"), word("raise"), word("bad")]
-    results = {result.input_id: result for result in ray_here.run(shout(), given)}
+    results = {result.input_id: result for result in ray_here.run(shout(), Worklist.of(given))}
     kinds = {name: result.error.kind for name, result in results.items() if result.error is not None}
     assert kinds == {"die": ErrorKind.worker_crash, "raise": ErrorKind.bug, "bad": ErrorKind.corrupt}
     assert len(results) == len(given)
@@ -46,12 +47,12 @@ def test_more_cores_than_the_cluster_has_is_refused_with_both_numbers(ray_here: 
     ],
 )
 def test_blocks_hold_every_input_once(word: Any, num_items: int, sizes: set[int]) -> None:
-    blocks = _blocks([word(f"{k}") for k in range(num_items)], num_workers=2)
+    blocks = list(_blocks(Worklist.of(word(f"{k}") for k in range(num_items)), num_workers=2))
     assert {len(block) for block in blocks} == sizes
     assert sum(len(block) for block in blocks) == num_items
 
 
 def test_long_inputs_get_a_block_of_their_own(word: Any) -> None:
     items = [word(f"long{k}", cost_s=40.0) for k in range(3)] + [word(f"{k}") for k in range(1_000)]
-    blocks = _blocks(items, num_workers=2)
+    blocks = list(_blocks(Worklist.of(items), num_workers=2))
     assert [len(block) for block in blocks[:3]] == [1, 1, 1]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.dag import Step
+from pipeline.dag import InputStep, Step
 from pipeline.dataset import Dataset
 from pipeline.executor import LocalExecutor
 from pipeline.ledger import UnitParts
 from pipeline.manifest import Manifest
-from pipeline.runner import plan_step, run_steps
+from pipeline.plan import plan_step
+from pipeline.runner import run_steps
 from schemas import ConfigError, ErrorKind, MediaError, Result, digest
 
 
@@ -19,13 +20,13 @@ def step_of(stage: Any, items: Sequence[Any], config: str = "1") -> Step:
     def parts(item: Any) -> UnitParts:
         return UnitParts(stage="shout", version=1, config=digest(config), models="", upstream=item.input_id)
 
-    return Step(stage=stage, inputs=lambda _: items, parts=parts)
+    return InputStep(stage=stage, inputs=lambda _: items, parts=parts)
 
 
 def run(step: Step, root: Path, **more: Any) -> Any:
     dataset = Dataset(str(root))
     dataset.create()
-    return run_steps([step], dataset, LocalExecutor(2), "run-1", **more)[0]
+    return run_steps([step], dataset, LocalExecutor(2), "run-1", **more).stages[0]
 
 
 def uris(root: Path) -> list[str]:
@@ -56,7 +57,7 @@ def test_a_changed_config_makes_units_stale_and_their_rows_are_replaced(
 ) -> None:
     run(step_of(shout(), words), tmp_path)
     changed = step_of(shout(), words, config="2")
-    plan = plan_step(changed, Manifest(str(tmp_path)))
+    plan = plan_step(changed, [changed], Manifest(str(tmp_path)))
     assert (plan.num_done, plan.num_todo, dict(plan.stale)) == (0, 0, {"config changed": len(words)})
     run(changed, tmp_path)
     assert uris(tmp_path) == sorted(word.input_id for word in words)

@@ -7,14 +7,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import av
 import cv2
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from pipeline.executor import LocalExecutor
@@ -24,12 +22,11 @@ from pipeline.stages.ingest import (
     IngestConfig,
     IngestFiles,
     IngestInput,
-    distinct_videos,
     list_inputs,
     load_input,
     looks_like_text,
-    settle_uris,
 )
+from pipeline.worklist import Worklist
 from schemas import ConfigError, Probe, content_id
 
 
@@ -320,7 +317,7 @@ def test_workers_of_the_local_executor_give_one_row_a_path(ingest: Ingest) -> No
         _write(f"in/{k}.mkv", FILM if k % 2 else OTHER)
     _write("in/note.txt", "words")
     items = list(list_inputs(IngestConfig(), ["in"]))
-    results = list(LocalExecutor(cpus=2).run(IngestFiles(IngestConfig(), MediaLimits()), items))
+    results = list(LocalExecutor(cpus=2).run(IngestFiles(IngestConfig(), MediaLimits()), Worklist.of(items)))
     rows = {row["uri"]: row.get("video_id") for result in results for row in result.rows["files"]}
     assert len(results) == len(rows) == 21
     assert set(rows.values()) == {content_id([FILM]), content_id([OTHER]), None}
@@ -353,41 +350,3 @@ def test_a_table_that_is_not_there_stops_the_run_before_it_starts(ingest: Ingest
 )
 def test_a_text_is_known_by_its_first_bytes(head: bytes, *, text: bool) -> None:
     assert looks_like_text(head) is text
-
-
-def _files(*rows: tuple[str, str | None, str]) -> pa.Table:
-    return to_table("files", [dict(zip(("uri", "video_id", "outcome"), row, strict=True)) for row in rows])
-
-
-def test_the_file_that_stands_for_a_content_does_not_depend_on_order() -> None:
-    rows = [
-        ("b", "v1", "ok"),
-        ("a", "v1", "error"),
-        ("c", "v1", "ok"),
-        ("d", "v2", "ok"),
-        ("e", None, "ignored"),
-    ]
-    for some in permutations(rows):
-        chosen = distinct_videos(_files(*some), listed={"b", "c", "d"})
-        assert dict(zip(chosen["video_id"].to_pylist(), chosen["uri"].to_pylist(), strict=True)) == {
-            "v1": "b",
-            "v2": "d",
-        }
-
-
-def test_a_file_that_still_lies_there_goes_before_one_that_does_not() -> None:
-    files = _files(("a", "v1", "ok"), ("b", "v1", "ok"))
-    assert distinct_videos(files, listed={"b"})["uri"].to_pylist() == ["b"]
-    assert distinct_videos(files, listed=set())["uri"].to_pylist() == ["a"]
-
-
-def test_only_videos_whose_uri_is_not_the_right_one_are_replaced() -> None:
-    files = _files(("a", "v1", "ok"), ("b", "v1", "ok"), ("c", "v2", "ok"), ("x", "v3", "ok"), ("y", "v3", "ok"))
-    videos = to_table(
-        "videos",
-        [{"video_id": f"v{k}", "uri": uri, "num_frames": k} for k, uri in ((1, "b"), (2, "c"), (3, "y"), (4, "gone"))],
-    )
-    settled = settle_uris(files, videos, listed={"a", "b", "c"})
-    assert settled.schema == videos.schema
-    assert [(row["video_id"], row["uri"], row["num_frames"]) for row in settled.to_pylist()] == [("v1", "a", 1)]
-    assert settle_uris(files, videos.slice(0, 0), listed=set()).num_rows == 0
