@@ -37,6 +37,10 @@ class ScanScores:
         "Root of the variance of the Laplacian of the preview's luma, in levels, from 0; median of the looks. At the "
         "size of the preview, so that sizes compare. Source: Pech-Pacheco et al. 2000, Diatom autofocusing, LAPV."
     )
+    edge_sharpness: float | None = _score(
+        "Slope over step of the steepest of the picture's main edges, 0 (out of focus) to about 0.5 (one pixel wide), "
+        "whatever the contrast; median of the looks, at the size of the preview. None where there is no edge."
+    )
     luma_mean: float | None = _score("Mean luma as displayed (HDR tone-mapped), 0 to 1.")
     luma_spread: float | None = _score("Standard deviation of luma over the picture, 0 to 0.5; mean of the looks.")
     dark_area_ratio: float | None = _score("Mean share of the picture that is darker than a tenth of white, 0 to 1.")

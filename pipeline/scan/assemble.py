@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.dedup.fingerprint import Window, take_fingerprint
 from pipeline.scan.borders import Crop, find_crop
 from pipeline.scan.clips import clips_of
 from pipeline.scan.frame_log import FrameLog
 from pipeline.scan.rules import ScanRules
 from pipeline.scan.scores import score
 from pipeline.scan.upright import upright
+from pipeline.shots.detector import detect
 from schemas.clip import Clip, Shot
 from schemas.span import Span
 from schemas.video import Probe
@@ -33,7 +36,7 @@ class ScanOutcome:
     """What the scan of one video gives."""
 
     rows: Mapping[str, Sequence[Row]]
-    """Rows of the tables `shots`, `clips` and `scores/scan`."""
+    """Rows of the tables `shots`, `clips`, `scores/scan` and `fingerprints`."""
     counts: Mapping[str, Any]
     """Columns of the video's own row that only decoding can tell."""
     previews: Sequence[tuple[str, bytes]] = field(default_factory=list)
@@ -62,6 +65,7 @@ def assemble(log: FrameLog, shots: Sequence[Shot], probe: Probe, rules: ScanRule
     video_columns = log.look_columns.max(axis=0, keepdims=True)
     clip_rows: list[Row] = []
     score_rows: list[Row] = []
+    fingerprint_rows: list[Row] = []
     previews: list[tuple[str, bytes]] = []
     for clip in clips:
         first, last = np.searchsorted(log.look_frames, (clip.start_frame, clip.end_frame))
@@ -71,6 +75,8 @@ def assemble(log: FrameLog, shots: Sequence[Shot], probe: Probe, rules: ScanRule
         clip_rows.append(_clip_row(clip, displayed(crop, log, probe), probe))
         scores = score(log, edges, clip.start_frame, clip.end_frame, crop)
         score_rows.append({"clip_id": clip.clip_id, "video_id": video_id, **scores.to_row()})
+        ids = {"clip_id": clip.clip_id, "video_id": video_id}
+        fingerprint_rows.append({**ids, **_fingerprint(clip, crop, log, edges_s, probe)})
         chosen = choose(np.arange(first, last), log, edges, clip, rules.num_previews)
         previews += [
             (f"{clip.clip_id}.{k}.jpg", upright(log.jpeg(look), probe, rules.preview_quality))
@@ -81,6 +87,7 @@ def assemble(log: FrameLog, shots: Sequence[Shot], probe: Probe, rules: ScanRule
             "shots": [_shot_row(k, shot, edges, log, rules, video_id) for k, shot in enumerate(shots)],
             "clips": clip_rows,
             "scores/scan": score_rows,
+            "fingerprints": fingerprint_rows,
         },
         counts=_counts(log, edges, edges_s, probe),
         previews=previews,
@@ -99,6 +106,7 @@ def _clips(
             min_clip_s=rules.min_clip_s,
             max_clip_s=rules.max_clip_s,
             guard_frames=rules.guard_frames,
+            look=partial(_look, log, shots, rules),
         )
     shot = shots[0]
     span = Span(int(edges[0]), int(edges[1]), log.time_base)
@@ -113,6 +121,14 @@ def _clips(
             transition_out=shot.transition_out,
         )
     ]
+
+
+def _look(log: FrameLog, shots: Sequence[Shot], rules: ScanRules, start: int, end: int) -> Sequence[Shot]:
+    """The shots of frames `[start, end)` by themselves, counted from `start`."""
+    if end - start == log.num_frames:
+        return shots
+    thumbs, times_s = log.thumbs[start:end], log.times_s[start:end]
+    return detect(thumbs, times_s, name=rules.detector, params=rules.detector_params)
 
 
 def choose(looks: Array, log: FrameLog, edges: Array, clip: Clip, count: int) -> list[int]:
@@ -147,6 +163,17 @@ def displayed(crop: Crop, log: FrameLog, probe: Probe) -> Crop:
         case 270:
             left, right, top, bottom = top, bottom, wide - right, wide - left
     return Crop(left, top, right - left, bottom - top)
+
+
+def _fingerprint(clip: Clip, crop: Crop, log: FrameLog, edges_s: Array, probe: Probe) -> Row:
+    width, height = log.frame_width, log.frame_height
+    return take_fingerprint(
+        log.thumbs[clip.start_frame : clip.end_frame],
+        edges_s[clip.start_frame : clip.end_frame + 1],
+        Window(crop.x / width, crop.y / height, (crop.x + crop.width) / width, (crop.y + crop.height) / height),
+        rotation_deg=probe.rotation_deg,
+        is_mirrored=probe.is_mirrored,
+    ).to_row()
 
 
 def _shot_row(index: int, shot: Shot, edges: Array, log: FrameLog, rules: ScanRules, video_id: str) -> Row:

@@ -20,6 +20,7 @@ from pipeline.scan.assemble import assemble
 from pipeline.scan.frame_log import FrameLog
 from pipeline.scan.join import join_logs
 from pipeline.scan.measure import FrameMeter
+from pipeline.scan.reply import pack
 from pipeline.scan.rules import ScanRules
 from pipeline.shots.detector import detect
 from schemas.video import Probe
@@ -93,11 +94,7 @@ def scan_job(job: Job) -> Reply:
     with _heartbeat(job, log.num_frames):
         shots = detect(log.thumbs, log.times_s, name=rules.detector, params=rules.detector_params)
         outcome = assemble(log, shots, probe, rules, job.args["video_id"])
-    names = [name for name, _ in outcome.previews]
-    return Reply(
-        {"rows": dict(outcome.rows), "counts": dict(outcome.counts), "previews": names},
-        [jpeg for _, jpeg in outcome.previews],
-    )
+    return Reply(*pack(outcome))
 
 
 if __name__ == "__main__":

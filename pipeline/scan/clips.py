@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.scan.second_look import Look, guarded, unbroken
 from schemas.clip import Clip, Shot, Transition
 from schemas.span import Span
 
@@ -63,6 +64,7 @@ def clips_of(
     min_clip_s: float,
     max_clip_s: float,
     guard_frames: int = 0,
+    look: Look | None = None,
 ) -> list[Clip]:
     """The clips of a video, in order of time.
 
@@ -74,32 +76,51 @@ def clips_of(
         min_clip_s: Shorter shots and pieces give no clip, in seconds.
         max_clip_s: Longer shots are cut.
         guard_frames: Frames left out at each end of a shot at which there is a transition.
+        look: What finds nothing in any clip, see `unbroken`; without it clips are taken as they are.
     """
+
+    def span(part: Shot) -> Span:
+        return Span(int(edges[part.start_frame]), int(edges[part.end_frame]), time_base)
+
+    def is_enough(part: Shot) -> bool:
+        return span(part).duration_s >= min_clip_s
+
     clips: list[Clip] = []
     for shot_index, shot in enumerate(shots):
-        first, last = _guarded(shot, guard_frames)
-        if first >= last:
-            continue
-        bounds = [first + bound for bound in cut(edges[first : last + 1], max_clip_s / float(time_base))]
-        for start, end in pairwise(bounds):
-            span = Span(int(edges[start]), int(edges[end]), time_base)
-            if span.duration_s < min_clip_s:
-                continue
-            clips.append(
-                Clip(
-                    video_id=video_id,
-                    shot_index=shot_index,
-                    start_frame=start,
-                    end_frame=end,
-                    span=span,
-                    transition_in=shot.transition_in if start == first else Transition.split,
-                    transition_out=shot.transition_out if end == last else Transition.split,
-                )
+        inner = guarded(shot, guard_frames)
+        pieces = _pieces(inner, edges, max_clip_s / float(time_base)) if inner else []
+        parts = [piece for piece in pieces if is_enough(piece)]
+        if look is not None:
+            parts = [
+                part
+                for piece in parts
+                for part in unbroken(piece, look, guard_frames=guard_frames, is_enough=is_enough)
+            ]
+        clips += [
+            Clip(
+                video_id=video_id,
+                shot_index=shot_index,
+                start_frame=part.start_frame,
+                end_frame=part.end_frame,
+                span=span(part),
+                transition_in=part.transition_in,
+                transition_out=part.transition_out,
             )
+            for part in parts
+        ]
     return clips
 
 
-def _guarded(shot: Shot, guard_frames: int) -> tuple[int, int]:
-    """A shot's frames without those next to a transition."""
-    first = shot.start_frame + (guard_frames if shot.transition_in is not Transition.edge else 0)
-    return first, shot.end_frame - (guard_frames if shot.transition_out is not Transition.edge else 0)
+def _pieces(shot: Shot, edges: Ticks, max_ticks: float) -> list[Shot]:
+    """A shot as pieces that are not too long."""
+    first, last = shot.start_frame, shot.end_frame
+    bounds = [first + bound for bound in cut(edges[first : last + 1], max_ticks)]
+    return [
+        Shot(
+            start,
+            end,
+            shot.transition_in if start == first else Transition.split,
+            shot.transition_out if end == last else Transition.split,
+        )
+        for start, end in pairwise(bounds)
+    ]

@@ -53,6 +53,8 @@ class FrameLog:
     """uint8 (L, h, w, 3): display RGB, in cells of the preview picture (about 48x27)."""
     look_detail: Array
     """float32 (L, h, w): mean square of the Laplacian of the preview's luma in the same cells, in squared levels."""
+    look_edges: Array
+    """float32 (L, h, w, 3): lightest, darkest and steepest pixel of the same cells, in levels (a pixel)."""
     look_comb: Array
     """float32 (L,): share of native pixels that stand out from the rows above and below, 0 to 1."""
     look_rows: Array

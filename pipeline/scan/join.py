@@ -93,7 +93,7 @@ def _looks(logs: Sequence[FrameLog], begins: Array, pts: Array, rules: ScanRules
         "jpegs": _joined(jpegs),
         "jpeg_ends": np.cumsum(_joined(lengths)),
     }
-    for name in ("look_rgb", "look_detail", "look_comb", "look_rows", "look_columns"):
+    for name in ("look_rgb", "look_detail", "look_edges", "look_comb", "look_rows", "look_columns"):
         joined[name] = _joined(getattr(log, name)[: len(keep)] for log, keep in zip(logs, kept, strict=True))
     return joined
 

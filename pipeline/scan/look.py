@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pipeline.media.color import RgbConverter
 from pipeline.media.planes import THUMB_HEIGHT, THUMB_WIDTH, LumaReader, NativeLuma
+from pipeline.scan.edges import edge_map
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -30,6 +31,7 @@ class Look:
     jpeg: bytes
     rgb: Bytes
     detail: npt.NDArray[np.float32]
+    edges: npt.NDArray[np.float32]
     comb: float
     rows: Bytes
     columns: Bytes
@@ -55,12 +57,14 @@ class Looker:
         rgb = self._converter.to_rgb(frame, width, height)
         bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
         _, jpeg = cv2.imencode(".jpg", bgr, self._quality)
+        grey = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)
         luma = self._reader.read(frame)
         rows, columns = light_profiles(luma)
         return Look(
             jpeg=jpeg.tobytes(),
             rgb=cell_means(rgb),
-            detail=detail_map(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY), np.uint8)),
+            detail=detail_map(grey),
+            edges=edge_map(grey),
             comb=comb_share(luma),
             rows=rows,
             columns=columns,

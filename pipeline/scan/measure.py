@@ -130,6 +130,7 @@ class FrameMeter:
             look_frames=np.array([index for index, _ in self._looks], np.int64),
             look_rgb=_stack_maps([look.rgb for look in looks]),
             look_detail=_stack_maps([look.detail for look in looks]),
+            look_edges=_stack_maps([look.edges for look in looks]),
             look_comb=np.array([look.comb for look in looks], np.float32),
             look_rows=_stack([look.rows for look in looks], height),
             look_columns=_stack([look.columns for look in looks], width),

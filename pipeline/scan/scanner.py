@@ -16,6 +16,7 @@ from pipeline.scan.assemble import ScanOutcome, assemble
 from pipeline.scan.config import ScanConfig
 from pipeline.scan.frame_log import FrameLog
 from pipeline.scan.join import join_logs
+from pipeline.scan.reply import unpack
 from pipeline.scan.scratch import scratch_folder
 from pipeline.scan.slots import Slot, Slots
 from schemas.errors import ErrorKind, MediaError
@@ -94,7 +95,7 @@ class VideoScanner:
                 return self._assemble(work.logs(), video_id, probe, folder)
         args = {"probe": probe.to_json(), "rules": self._rules.to_json(), "video_id": video_id}
         reply = self._child.call("scan", args, fd)
-        return _outcome(reply.header, reply.blobs)
+        return unpack(reply.header, reply.blobs)
 
     def _plan(self, fd: int, probe: Probe) -> list[Segment]:
         args = {
@@ -211,17 +212,3 @@ class _Work:
     def logs(self) -> list[FrameLog]:
         """Their logs."""
         return [FrameLog.open(self._path(index)) for index in range(len(self._segments))]
-
-
-def _outcome(header: Any, blobs: Sequence[Any]) -> ScanOutcome:
-    """What the child answered; its names and numbers go on, nothing of it is executed or opened.
-
-    Raises:
-        MediaError: It is not such an answer (`decoder_crash`).
-    """
-    rows, counts, names = header.get("rows"), header.get("counts"), header.get("previews")
-    if not isinstance(rows, dict) or not isinstance(counts, dict) or not isinstance(names, list):
-        raise MediaError(ErrorKind.decoder_crash, "the decoder's answer makes no sense")
-    if len(names) != len(blobs):
-        raise MediaError(ErrorKind.decoder_crash, f"the decoder names {len(names)} pictures and sends {len(blobs)}")
-    return ScanOutcome(rows=rows, counts=counts, previews=list(zip(names, map(bytes, blobs), strict=True)))

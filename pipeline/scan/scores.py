@@ -9,25 +9,26 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.scan.borders import Crop
+from pipeline.scan.edges import edge_sharpness
 from pipeline.scan.frame_log import FrameLog
+from pipeline.scan.stills import HOLD_S, runs, slides
 from schemas.scan_scores import ScanScores
 
 Array = npt.NDArray[Any]
 
-_STILL_CHANGE = 0.12
-"""Mean change of luma, in levels, up to which a frame repeats the one before: what a keyframe of the same picture
-changes in a good encoding."""
-_STILL_AREA = 0.0002
-"""Share of changed pixels up to which it does: 4 of the 20,736 that are compared."""
-_HOLD_S = 0.5
-"""A picture that stands so long is frozen; a shorter repeat is a duplicate."""
-_SLIDE_LEVELS = 3
-"""Full-range levels by which no cell of 48x27 may change within a second of a slide."""
+_STILL_CHANGE = 0.35
+"""Mean change of luma, in levels, up to which a frame repeats the one before: what encoders change while they refine
+the same picture (0.3), less than what they leave of a sensor's noise (0.35 to 0.6 in pictures at rest)."""
+_STILL_AREA = 0.001
+"""Share of changed pixels up to which it does: 20 of the 20,736 that are compared; 0.004 is the least that moves."""
+_STILL_LEVELS = 3
+"""Full-range levels by which no cell of 48x27 may differ from the first picture of a freeze."""
+_SLIDE_LEVELS = 5
+"""The same of a slide: refined over its whole length in a poor encoding."""
 _BLACK_LEVEL = 20
 _BLACK_SHARE = 0.98
 _DARK_LEVEL, _BRIGHT_LEVEL = 26, 240
@@ -35,7 +36,7 @@ _DARK_LEVEL, _BRIGHT_LEVEL = 26, 240
 
 _MOTION_SCORES = ("motion_mean", "camera_motion", "camera_zoom", "camera_shake", "moving_area_ratio")
 _PICTURE_SCORES = (
-    *("sharpness", "luma_mean", "luma_spread", "dark_area_ratio", "bright_area_ratio"),
+    *("sharpness", "edge_sharpness", "luma_mean", "luma_spread", "dark_area_ratio", "bright_area_ratio"),
     *("saturation_mean", "combing_ratio"),
 )
 
@@ -54,14 +55,15 @@ def score(log: FrameLog, edges: Array, start: int, end: int, crop: Crop) -> Scan
     # Differences of whole ticks, so that a constant rate is exactly constant.
     ticks = np.diff(edges[start : end + 1])
     durations = ticks * float(log.time_base)
-    freeze, duplicate = _holds(log, durations, start, end)
+    luma = np.ascontiguousarray(log.thumbs[start:end, :, :, 0])
+    freeze, duplicate = _holds(log, luma, durations, start)
     optional = _motion(log, start, end, share) | _pictures(log, start, end, crop)
     return ScanScores(
         **optional,
         freeze_ratio=freeze,
         duplicate_frame_ratio=duplicate,
         black_frame_ratio=_black(log, durations, start, end, crop),
-        slideshow_ratio=_slideshow(log, edges * float(log.time_base), start, end),
+        slideshow_ratio=_slideshow(luma, durations),
         frame_interval_variation=float(ticks.std() / ticks.mean()),
         border_area_ratio=1 - share,
     )
@@ -91,12 +93,15 @@ def _pictures(log: FrameLog, start: int, end: int, crop: Crop) -> dict[str, floa
     rgb = _inside(log.look_rgb[first:last], crop, log, margin=0).astype(np.float32)
     # One cell further in: a border's own edge is the sharpest of all.
     detail = _inside(log.look_detail[first:last], crop, log, margin=1)
+    edges = [edge_sharpness(look) for look in _inside(log.look_edges[first:last], crop, log, margin=1)]
+    known = [edge for edge in edges if edge is not None]
     # Source: ITU-R BT.709, luma.
     luma = rgb @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     colour = rgb.max(-1) - rgb.min(-1)
     native = crop.num_pixels / (log.frame_width * log.frame_height)
     return {
         "sharpness": float(np.sqrt(np.median(detail.mean((1, 2), dtype=np.float64)))),
+        "edge_sharpness": float(np.median(known)) if known else None,
         "luma_mean": float(luma.mean(dtype=np.float64) / 255),
         "luma_spread": float(luma.std((1, 2), dtype=np.float64).mean() / 255),
         "dark_area_ratio": float((luma < _DARK_LEVEL).mean()),
@@ -124,16 +129,18 @@ def _cells(start: int, length: int, whole: int, count: int, margin: int) -> slic
     return slice(first, last)
 
 
-def _holds(log: FrameLog, durations: Array, start: int, end: int) -> tuple[float, float]:
+def _holds(log: FrameLog, luma: Array, durations: Array, start: int) -> tuple[float, float]:
     """The share of time in frozen pictures, and the share of frames that repeat one otherwise."""
-    still = (log.change[start + 1 : end] <= _STILL_CHANGE) & (log.changed_area[start + 1 : end] <= _STILL_AREA)
-    begins = np.concatenate([[0], 1 + np.flatnonzero(~still)])
-    lengths = np.add.reduceat(durations, begins)
-    counts = np.diff(np.append(begins, end - start))
+    count = len(luma)
+    changed = (log.change[start : start + count] > _STILL_CHANGE) | (
+        log.changed_area[start : start + count] > _STILL_AREA
+    )
+    bounds = np.array(runs(luma, _STILL_LEVELS, changed))
+    lengths = np.add.reduceat(durations, bounds[:-1])
     # Where every frame lasts as long, that is the frame rate and no freeze.
-    frozen = lengths >= max(_HOLD_S, 2.5 * float(np.median(durations)))
-    repeats = int((counts[~frozen] - 1).sum())
-    return float(lengths[frozen].sum() / durations.sum()), repeats / max(1, end - start - 1)
+    frozen = lengths >= max(HOLD_S, 2.5 * float(np.median(durations)))
+    repeats = int((np.diff(bounds)[~frozen] - 1).sum())
+    return float(lengths[frozen].sum() / durations.sum()), repeats / max(1, count - 1)
 
 
 def _black(log: FrameLog, durations: Array, start: int, end: int, crop: Crop) -> float:
@@ -145,12 +152,7 @@ def _black(log: FrameLog, durations: Array, start: int, end: int, crop: Crop) ->
     return float(weights[black].sum() / weights.sum())
 
 
-def _slideshow(log: FrameLog, edges: Array, start: int, end: int) -> float | None:
-    if end - start < 2:
+def _slideshow(luma: Array, durations: Array) -> float | None:
+    if len(luma) < 2:
         return None
-    num_steps = max(1, round(float(edges[end] - edges[start])))
-    wanted = np.linspace(edges[start], edges[end - 1], num_steps + 1)
-    frames = np.unique(np.clip(np.searchsorted(edges[start:end], wanted), 0, end - start - 1)) + start
-    luma = np.ascontiguousarray(log.thumbs[frames][..., 0])
-    largest = cv2.absdiff(luma[1:], luma[:-1]).max(axis=(1, 2))
-    return float((largest <= _SLIDE_LEVELS).mean())
+    return float(durations[slides(luma, durations, _SLIDE_LEVELS)].sum() / durations.sum())

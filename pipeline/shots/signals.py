@@ -75,7 +75,8 @@ def measure(thumbs: Thumbs, times_s: Floats) -> Signals:
             mean[begin + k] = frame_mean[:, 0]
             spread[begin + k] = frame_spread[:, 0]
     intervals = np.diff(times_s)
-    interval_s = float(np.median(intervals)) if len(intervals) else 0.0
+    # To the microsecond: what is left of larger times by subtraction must not round numbers of frames another way.
+    interval_s = round(float(np.median(intervals)), 6) if len(intervals) else 0.0
     return Signals(
         np.asarray(times_s, np.float64), change, mean, spread, interval_s if interval_s > 0 else 0.04, window
     )

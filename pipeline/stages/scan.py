@@ -55,7 +55,7 @@ class ScanInput:
 
 
 class ScanVideos:
-    """Stage: one `Result` a video, with rows for `videos`, `shots`, `clips` and `scores/scan`.
+    """Stage: one `Result` a video, with rows for `videos`, `shots`, `clips`, `scores/scan` and `fingerprints`.
 
     Args:
         config: How to cut and what to measure.
@@ -64,9 +64,9 @@ class ScanVideos:
     """
 
     name = "scan"
-    version = 1
+    version = 2
     reads: Mapping[str, tuple[str, ...]] = {"files": ("video_id", "uri", "num_bytes", "outcome", "probe")}
-    writes = ("videos", "shots", "clips", "scores/scan")
+    writes = ("videos", "shots", "clips", "scores/scan", "fingerprints")
     resources = Resources(cpus=1)
     batch_size = 1
 

@@ -10,6 +10,7 @@ import pytest
 from pipeline.scan.assemble import assemble, displayed
 from pipeline.scan.borders import Crop
 from pipeline.scan.rules import ScanRules
+from pipeline.shots import detect
 from schemas.clip import Shot, Transition
 from schemas.tables import TABLES
 from schemas.video import Probe
@@ -130,3 +131,29 @@ def test_the_displayed_crop_holds_the_same_picture_as_the_stored_one(measured, r
     expected = Crop(int(columns[0]), int(rows[0]), len(columns), len(rows))
     turned = probe(rotation_deg=rotation, is_mirrored=mirrored, sample_aspect=aspect)
     assert displayed(crop, measured(film(1)), turned) == expected
+
+
+def test_a_cut_that_the_shots_do_not_tell_of_is_in_no_clip(measured):
+    log = measured([*film(120), *film(200)[:80:-1]])
+    shots = [Shot(0, 160, Transition.edge, Transition.split), Shot(160, 239, Transition.split, Transition.edge)]
+    found = assemble(log, shots, probe(), ScanRules(min_clip_s=1), VIDEO)
+    assert [(row["start_frame"], row["end_frame"]) for row in found.rows["shots"]] == [(0, 160), (160, 239)]
+    assert [(row["start_frame"], row["end_frame"], row["transition_out"]) for row in found.rows["clips"]] == [
+        (0, 119, "cut"),
+        (121, 159, "split"),
+        (161, 239, "edge"),
+    ]
+    assert [row["clip_id"] for row in found.rows["scores/scan"]] == [row["clip_id"] for row in found.rows["clips"]]
+
+
+@pytest.mark.parametrize("detector", ["default", "content", "adaptive"])
+def test_shown_a_clip_alone_the_detector_finds_nothing_in_it(measured, detector):
+    log = measured([*film(90), *film(150)[:60:-1], *film(60)])
+    rules = ScanRules(min_clip_s=0.5, max_clip_s=2, detector=detector)
+    shots = [Shot(0, log.num_frames - 1, Transition.edge, Transition.cut)]
+    clips = assemble(log, shots, probe(), rules, VIDEO).rows["clips"]
+    assert clips
+    for clip in clips:
+        span = slice(clip["start_frame"], clip["end_frame"])
+        again = detect(log.thumbs[span], log.times_s[span], name=detector)
+        assert [(shot.start_frame, shot.end_frame) for shot in again] == [(0, clip["num_frames"])]
