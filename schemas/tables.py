@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields
 
 import pyarrow as pa
 
+from schemas.model_scores import MODEL_SCORES
 from schemas.scan_scores import ScanScores
+from schemas.wide import wide_columns, wide_schema
 
 FORMAT_VERSION = 1
 """Raised when a column is removed or changes its meaning; a new column does not raise it."""
@@ -41,6 +43,12 @@ def _columns(*names: str, of: pa.DataType) -> list[pa.Field]:
 _SPAN = _columns("start_pts", "end_pts", "time_base_num", "time_base_den", of=_INT)
 
 _SCAN_SCORES = [pa.field(score.name, _FLOAT, metadata={"doc": score.metadata["doc"]}) for score in fields(ScanScores)]
+
+
+def _of_clip(name: str, *columns: pa.Field, owner: str = "video_id") -> Table:
+    """A table with one row a clip."""
+    return Table(name, pa.schema([*_columns("clip_id", "video_id", of=_STRING), *columns]), ("clip_id",), owner)
+
 
 _TABLES = (
     Table(
@@ -112,11 +120,45 @@ _TABLES = (
         key=("clip_id",),
         owner="video_id",
     ),
+    _of_clip("scores/scan", *_SCAN_SCORES),
+    *(_of_clip(f"scores/{scorer}", *columns) for scorer, columns in MODEL_SCORES.items()),
+    # What perceptual comparison needs of each clip, made while it is decoded; see `pipeline.dedup.fingerprint`.
+    _of_clip(
+        "fingerprints",
+        *_columns("interval_s", "change_step", of=_FLOAT),
+        *_columns("picture", "changes", of=pa.binary()),
+        pa.field("content", _STRING),
+    ),
+    _of_clip(
+        "duplicates",
+        *_columns("duplicate_of", "method", of=_STRING),
+        *_columns("similarity", "offset_s", of=_FLOAT),
+    ),
+    _of_clip(
+        "selection",
+        pa.field("kept", _BOOL),
+        pa.field("reason", _STRING),
+        *_columns("score_value", "threshold", "duration_s", of=_FLOAT),
+        # How often to draw it beside others, 1 where nothing is balanced and 0 where it is dropped.
+        pa.field("weight", _FLOAT),
+        pa.field("rule_digest", _STRING),
+    ),
     Table(
-        "scores/scan",
-        pa.schema([*_columns("clip_id", "video_id", of=_STRING), *_SCAN_SCORES]),
-        key=("clip_id",),
-        owner="video_id",
+        "labels",
+        pa.schema(
+            [
+                *_columns("clip_id", "reviewer", of=_STRING),
+                pa.field("good", _BOOL),
+                pa.field("note", _STRING),
+                pa.field("created_at", _TIME),
+            ]
+        ),
+        key=("clip_id", "reviewer"),
+        owner="clip_id",
+    ),
+    _of_clip(
+        "buckets",
+        *_columns("frames", "height", "width", "frame_rate_num", "frame_rate_den", "frame_step", "num_tokens", of=_INT),
     ),
     Table(
         "captions",
@@ -145,5 +187,11 @@ _TABLES = (
     ),
 )
 
-TABLES = {table.name: table for table in _TABLES}
+WIDE_COLUMNS = wide_columns({table.name: table.schema for table in _TABLES})
+"""What the table `wide` tells of a clip, and how each column comes about."""
+
+TABLES = {
+    **{table.name: table for table in _TABLES},
+    "wide": Table("wide", wide_schema(WIDE_COLUMNS), key=("clip_id",), owner="video_id"),
+}
 """Every table by its name."""

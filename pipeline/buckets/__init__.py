@@ -1,0 +1,18 @@
+"""Native sizes, rates and lengths to the grid on which clips are trained."""
+
+from __future__ import annotations
+
+from pipeline.buckets.assign import BucketArrays, assign, bucket_of
+from pipeline.buckets.config import BucketConfig, check_budget
+from pipeline.buckets.coverage import Coverage, coverage, render_coverage
+
+__all__ = [
+    "BucketArrays",
+    "BucketConfig",
+    "Coverage",
+    "assign",
+    "bucket_of",
+    "check_budget",
+    "coverage",
+    "render_coverage",
+]

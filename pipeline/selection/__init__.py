@@ -1,0 +1,3 @@
+"""Which clips are kept: rules over scores, and the balance between clusters."""
+
+from __future__ import annotations
