@@ -79,6 +79,10 @@ class CameraMove:
     """Of the hand that shakes, and of the side to which an orbit goes."""
     base: Pose = Pose()
     """Added to the move: another angle on the same scene."""
+    reach: float = 1.0
+    """By how much it may go further over a shot than moves usually do."""
+    jerk: float = 0.0
+    """How hard an unsteady hand throws it about on top of the move; from about 1 on people call it shaky."""
 
     @property
     def kind(self) -> str:
@@ -89,7 +93,7 @@ class CameraMove:
         """How far it goes over a shot: degrees, units or logarithm of the focal length; 0 for none."""
         if self.kind not in _RATES:
             return 0.0
-        return min(_RATES[self.kind] * CAMERA_SPEEDS[self.speed] * duration_s, _LIMITS[self.kind])
+        return min(_RATES[self.kind] * CAMERA_SPEEDS[self.speed] * duration_s, self.reach * _LIMITS[self.kind])
 
     def pose(self, time_s: float, duration_s: float) -> Pose:
         """Where the camera is at a time of a shot that lasts `duration_s`."""
@@ -119,7 +123,24 @@ class CameraMove:
                 shake = _shake(self.seed, time_s) * {"slow": 0.7, "medium": 1.0, "fast": 1.8}[self.speed]
                 x, y = x + 0.07 * shake[0], y + 0.06 * shake[1]
                 yaw, pitch, roll = yaw + 0.016 * shake[2], pitch + 0.014 * shake[3], roll + 0.012 * shake[4]
+        if self.jerk:
+            throw = self.jerk * _jerks(self.seed, time_s, duration_s)
+            yaw, pitch, roll = yaw + 0.016 * throw[0], pitch + 0.016 * throw[1], roll + 0.01 * throw[2]
         return Pose(x, y, z, yaw, pitch, roll, zoom)
+
+
+def _jerks(seed: int, time_s: float, duration_s: float) -> npt.NDArray[np.float64]:
+    """Three signals of about unit deviation: trembling at 2 to 6 Hz, and knocks that swing out."""
+    rng = np.random.default_rng(seed + 78)
+    frequency = rng.uniform((2.0, 3.4), (3.2, 6.0), (3, 2))
+    phase = rng.uniform(0, 2 * math.pi, (3, 2))
+    tremble = (np.sin(2 * math.pi * frequency * time_s + phase) * (0.9, 0.6)).sum(axis=1)
+    for _ in range(math.ceil(2 * duration_s)):
+        after_s = time_s - rng.uniform(0, duration_s)
+        side = rng.uniform(-1, 1, 3)
+        if after_s > 0:
+            tremble = tremble + 2.0 * side * math.exp(-5 * after_s) * math.sin(2 * math.pi * 3 * after_s)
+    return np.asarray(tremble)
 
 
 def _shake(seed: int, time_s: float) -> npt.NDArray[np.float64]:

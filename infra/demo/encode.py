@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 Image = npt.NDArray[np.uint8]
@@ -118,10 +118,12 @@ def encode(
         stream = _add_video(output, encoding, _turn_back(first, encoding.rotation_deg).shape)
         sound = _add_sound(output, path) if encoding.audio else None
         time_base = encoding.time_base or 1 / encoding.frame_rate
+        # One for all frames: a frame's own would set its conversion up anew each time.
+        reformatter = VideoReformatter()
         num_frames = tick = duration = 0
         for num_frames, picture in enumerate(chain([first], pictures), 1):
             tick, duration = _tick(num_frames - 1, pts)
-            frame = _to_frame(_turn_back(picture, encoding.rotation_deg), encoding)
+            frame = _to_frame(_turn_back(picture, encoding.rotation_deg), encoding, reformatter)
             frame.pts, frame.duration, frame.time_base = tick, duration, time_base
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
@@ -203,12 +205,13 @@ def _turn_back(picture: DeepImage, rotation_deg: int) -> DeepImage:
     return np.ascontiguousarray(np.rot90(picture, rotation_deg // 90)) if rotation_deg else picture
 
 
-def _to_frame(picture: DeepImage, encoding: Encoding) -> av.VideoFrame:
+def _to_frame(picture: DeepImage, encoding: Encoding, reformatter: VideoReformatter) -> av.VideoFrame:
     source = "rgb48le" if picture.dtype == np.uint16 else "rgb24"
     frame = av.VideoFrame.from_ndarray(picture, format=source)
     if encoding.pixel_format.startswith(("gbr", "rgb", "bgr", "pal8")):
-        return frame.reformat(format=encoding.pixel_format)
-    return frame.reformat(
+        return reformatter.reformat(frame, format=encoding.pixel_format)
+    return reformatter.reformat(
+        frame,
         format=encoding.pixel_format,
         src_color_range=ColorRange.JPEG,
         dst_color_range=ColorRange.JPEG if encoding.full_range else ColorRange.MPEG,

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from infra.demo.camera import FOCAL, Matrix
 from infra.demo.encode import Image
 from infra.demo.occluders import occluders
+from infra.demo.overlay import words
 from infra.demo.paths import FLOOR_Y
 from infra.demo.scene import WALL_Z, Scene, Thing
 from infra.demo.shapes import outline
@@ -116,6 +117,8 @@ class Stage:
         y0, y1 = max(float(hits[:, 1].min()) - 0.5, -16.0), FLOOR_Y
         density = FOCAL * math.sqrt(self.size[0] * self.size[1]) / WALL_Z
         paint = surface(self.scene.background, rng, x1 - x0, max(y1 - y0, 1.0), density)
+        if self.scene.sign:
+            _hang_sign(paint, self.scene.sign, rng, (-x0 * density, -y0 * density), density)
         return self._light(paint), _plane((x0, y0, WALL_Z), (1 / density, 0, 0), (0, 1 / density, 0))
 
     def _paint_floor(self, rng: np.random.Generator) -> tuple[Image, Matrix]:
@@ -254,6 +257,20 @@ class Stage:
             )
             add(canvas, grain[y : y + height, x : x + width], dst=canvas)
         return canvas
+
+
+def _hang_sign(paint: Paint, letters: str, rng: np.random.Generator, origin: tuple[float, float], unit: float) -> None:
+    """Put a board with letters on a wall, near the middle of the view; lengths in pixels."""
+    ink = words(letters, "bold", max(6.0, float(rng.uniform(0.32, 0.5)) * unit))
+    pad = max(3, round(0.5 * ink.shape[0]))
+    board = np.pad(ink, pad)[..., None].astype(np.float32) / 255
+    ground, color = ((60.0, 70.0, 84.0), (214.0, 210.0, 196.0))[:: 1 if rng.random() < 0.5 else -1]
+    x = round(origin[0] + float(rng.uniform(-3.0, 1.5)) * unit)
+    y = round(origin[1] - float(rng.uniform(0.6, 2.2)) * unit)
+    x, y = max(0, min(x, paint.shape[1] - board.shape[1])), max(0, min(y, paint.shape[0] - board.shape[0]))
+    spot = paint[y : y + board.shape[0], x : x + board.shape[1]]
+    board = board[: spot.shape[0], : spot.shape[1]]
+    spot[:] = np.array(ground, np.float32) * (1 - board) + np.array(color, np.float32) * board
 
 
 def _grain(rng: np.random.Generator, size: tuple[int, int], deviation: float) -> tuple[Image, Image]:

@@ -60,6 +60,8 @@ class Scene:
     camera: CameraMove
     seed: int
     """Of textures, grain and wording."""
+    sign: str = ""
+    """A few letters on a board on the wall."""
 
     @property
     def held_out(self) -> bool:

@@ -108,6 +108,32 @@ class ShotTruth:
     """Shows a combination of shape, colour and motion that is kept for evaluation."""
 
 
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """Frames `[start_frame, end_frame)` of a film that a curator would reject, or that only look like it."""
+
+    kind: str
+    """One of `infra.demo.defects.KINDS`, or `none` for a shot that has nothing wrong."""
+    detail: str
+    """Which sort of it; of a clean shot: what makes it easy to take for a bad one."""
+    start_frame: int
+    end_frame: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOf:
+    """Where a copy's pictures come from: what it shows at `t` the source shows at `start_s + speed * t`."""
+
+    source: str
+    """Name of the file."""
+    how: str
+    """A key of `infra.demo.copies.TRANSFORMS`."""
+    start_s: float
+    """Span of the source that it shows, after the source's first frame."""
+    end_s: float
+    speed: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmTruth:
     """All that is known of one file."""
@@ -134,6 +160,10 @@ class FilmTruth:
     hard: bool = False
     """Made to be difficult: alike neighbours, fast cameras, low light, flashes."""
     seed: int = 0
+    defects: tuple[Defect, ...] = ()
+    """In order, without overlap; empty where nobody looked."""
+    copy_of: CopyOf | None = None
+    """More on a copy, where it is known."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, with the keys that a cut scorer reads."""
@@ -151,6 +181,8 @@ class FilmTruth:
         values["cuts"] = tuple(Cut(**cut) for cut in values["cuts"])
         values["shots"] = tuple(_shot(shot) for shot in values["shots"])
         values["flashes"] = tuple((start, end) for start, end in values["flashes"])
+        values["defects"] = tuple(Defect(**defect) for defect in values.get("defects", ()))
+        values["copy_of"] = CopyOf(**values["copy_of"]) if values.get("copy_of") else None
         return cls(**values)
 
     def save(self, path: Path) -> None:
