@@ -114,3 +114,60 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+TINY_CLIP = {
+    "embed_dim": 24,
+    "vision_cfg": {"layers": 1, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32},
+    "text_cfg": {"context_length": 32, "width": 32, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(scope="session")
+def captioned_dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A dataset of 48 clips of the miniature world, two preview pictures each, with their captions."""
+    import cv2
+
+    from infra.demo.captioned import draw_captioned
+    from infra.demo.render import render_shot
+    from pipeline.dataset import Dataset
+    from pipeline.previews import write_previews
+
+    dataset = Dataset(str(tmp_path_factory.mktemp("captioned")))
+    dataset.create()
+    dataset.write_description({}, {})
+    rows = []
+    for seed in range(48):
+        scene, size, text = draw_captioned(seed)
+        clip_id, video_id = f"{seed:032x}", f"{seed + 1000:064x}"
+        pictures = render_shot(scene, (size[0] // 2, size[1] // 2), [0.2, 1.6])
+        jpegs = [cv2.imencode(".jpg", picture[..., ::-1])[1].tobytes() for picture in pictures]
+        write_previews(dataset, video_id, [(f"{clip_id}.{k}.jpg", jpeg) for k, jpeg in enumerate(jpegs)])
+        keys = {"clip_id": clip_id, "video_id": video_id, "kind": "original", "caption_set": "original"}
+        rows.append({**keys, "text": text, "outcome": "success"})
+    dataset.manifest.append("captions", rows)
+    return dataset.root
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of a CLIP of 24 numbers that has learnt nothing, its description beside them."""
+    import json
+
+    import torch
+
+    from pipeline.clip.model import build_network
+    from pipeline.clip.tensors import write_tensors
+    from pipeline.clip.vocabulary import learn_merges, write_merges
+
+    folder = tmp_path_factory.mktemp("tiny_clip")
+    merges = learn_merges(["a small red circle moves to the left", "two objects over a tiled floor"], 60)
+    write_merges(folder / "merges.txt.gz", merges)
+    text = {"vocab_size": 514 + len(merges), "tokenizer_kwargs": {"bpe_path": "merges.txt.gz"}}
+    model = {**TINY_CLIP, "text_cfg": {**TINY_CLIP["text_cfg"], **text}}
+    (folder / "model.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": {}}))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_network(model, "tiny")
+    write_tensors(folder / "weights.safetensors", network.state_dict())
+    return folder / "weights.safetensors"

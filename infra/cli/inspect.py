@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from infra.inspect import Answer, funnel, funnel_json, funnel_text, open_views, 
 from infra.inspect.overview import overview, overview_text
 from infra.inspect.sql import TIMEOUT_S, view_names
 from infra.inspect.text import json_lines, size, table_lines, visible
+from infra.inspect.what_if import what_if, what_if_text
 from pipeline.dataset import Dataset
 from schemas import ConfigError
 
@@ -32,7 +34,18 @@ def add_parser(subparsers: Any) -> None:
     what.add_argument("--sql", metavar="SELECT", help="run one DuckDB SELECT over the dataset's tables")
     what.add_argument("--clip", metavar="ID", help="tell all of one clip; the beginning of its id is enough")
     what.add_argument("--funnel", action="store_true", help="what reaches each step, and what is lost")
+    what.add_argument(
+        "--what-if",
+        metavar="[NAME=]EXPR",
+        action="append",
+        help='what another rule would change: "aesthetic >= 5.0" adds one, "blurred=sharpness >= 6" changes or adds '
+        "the one of that name; may be given several times",
+    )
+    what.add_argument("--serve", action="store_true", help="show the page to a browser, with all clips and labels")
     what.add_argument("--report", metavar="OUT.html", type=Path, help="write one self-contained page")
+    parser.add_argument("--host", default="127.0.0.1", help="where --serve listens (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=8765, help="its port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument("--reviewer", metavar="NAME", help="in whose name labels are written (default: $USER)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--timeout",
@@ -54,14 +67,38 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--timeout {args.timeout:g}: must be above 0")
     dataset = Dataset(args.dataset)
     dataset.describe()
+    if args.serve:
+        return _serve(dataset, args)
     if args.report is not None:
         num_bytes = write_report(dataset, args.report)
         said: dict[str, Any] = {"report": str(args.report), "num_bytes": num_bytes}
         _say(said, f"{visible(str(args.report))}: {size(num_bytes)}", as_json=args.json)
         return 0
+    if args.what_if:
+        found = what_if(dataset, args.what_if)
+        _say(found.to_json(), what_if_text(found), as_json=args.json)
+        return 0
     with open_views(dataset.manifest) as db:
         _show(db, dataset, args)
     return 0
+
+
+def _serve(dataset: Dataset, args: argparse.Namespace) -> int:
+    from infra.serve import serve
+
+    def say(url: str) -> None:
+        print(json.dumps({"url": url}) if args.json else f"{url}  (Ctrl-C ends it)", flush=True)
+
+    reviewer = os.environ.get("USER", "reviewer") if args.reviewer is None else args.reviewer
+    serve(dataset, host=args.host, port=args.port, reviewer=reviewer, say=say)
+    return 0
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 2**16:
+        raise argparse.ArgumentTypeError(f"{text} is no port (0 to 65535)")
+    return port
 
 
 def _show(db: duckdb.DuckDBPyConnection, dataset: Dataset, args: argparse.Namespace) -> None:

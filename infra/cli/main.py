@@ -6,14 +6,15 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from infra.cli import demo, inspect, plan, run
+from infra.cli import clip, demo, inspect, plan, run
+from pipeline.clip.train_config import ClipTrainConfig
 from pipeline.config import PipelineConfig
-from schemas import ConfigError
+from schemas import Config, ConfigError
 
-_OVERRIDE = re.compile(rf"({'|'.join(PipelineConfig.model_fields)}|[a-z_]+\.[a-z0-9_.]+)=.*", re.DOTALL)
-_WITH_OVERRIDES = ("run", "plan")
+_CONFIGS: Mapping[str, type[Config]] = {"run": PipelineConfig, "plan": PipelineConfig, "clip": ClipTrainConfig}
+"""Commands that take `key.path=value`, and of which config."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="rushes", description="From raw footage to a trained video model.", allow_abbrev=False
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, plan, inspect, demo):
+    for command in (run, plan, inspect, clip, demo):
         command.add_parser(subparsers)
     given, overrides = _split_overrides(given)
     args = parser.parse_args(given)
@@ -51,10 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _split_overrides(argv: list[str]) -> tuple[list[str], list[str]]:
     """Take `key.path=value` arguments out, wherever they stand: argparse would give them to `--input`."""
-    if not argv or argv[0] not in _WITH_OVERRIDES:
+    config = _CONFIGS.get(argv[0]) if argv else None
+    if config is None:
         return argv, []
-    overrides = [text for text in argv[1:] if _OVERRIDE.fullmatch(text)]
-    return [argv[0], *(text for text in argv[1:] if not _OVERRIDE.fullmatch(text))], overrides
+    override = re.compile(rf"({'|'.join(config.model_fields)}|[a-z_]+\.[a-z0-9_.]+)=.*", re.DOTALL)
+    overrides = [text for text in argv[1:] if override.fullmatch(text)]
+    return [argv[0], *(text for text in argv[1:] if not override.fullmatch(text))], overrides
 
 
 def _printable(text: str) -> str:

@@ -12,7 +12,7 @@ from pipeline import dag
 from pipeline.config import PipelineConfig
 from pipeline.curation import curation_steps
 from pipeline.dataset import Dataset
-from pipeline.runner import StagePlan, plan_step
+from pipeline.plan import StagePlan, plan_step
 
 
 def add_parser(subparsers: Any) -> None:
@@ -45,7 +45,7 @@ def plan_curation(config: PipelineConfig, *, until: str | None = None) -> list[S
     if dataset.exists():
         dataset.describe()
     steps = dag.until(dag.order(curation_steps(config)), until)
-    return [plan_step(step, dataset.manifest) for step in steps]
+    return [plan_step(step, steps, dataset.manifest) for step in steps]
 
 
 def _changed_values(config: PipelineConfig) -> list[str]:
@@ -73,6 +73,8 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _to_json(plan: StagePlan) -> dict[str, Any]:
+    if plan.missing:
+        return {"stage": plan.stage, "not_configured": plan.missing}
     return {
         "stage": plan.stage,
         "done": plan.num_done,
@@ -87,6 +89,9 @@ def _table(plans: list[StagePlan], config: PipelineConfig) -> list[str]:
     lines = [f"{'stage':10} {'done':>8} {'stale':>8} {'to do':>8}  about"]
     earlier = 0
     for plan in plans:
+        if plan.missing:
+            lines.append(f"{plan.stage:10} not configured: {plan.missing}")
+            continue
         num_stale = sum(plan.stale.values())
         lines.append(
             f"{plan.stage:10} {plan.num_done:>8} {num_stale:>8} {plan.num_todo:>8}  "

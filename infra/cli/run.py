@@ -100,7 +100,7 @@ def curate(config: PipelineConfig, *, until: str | None = None, retry_errors: bo
         started = time.monotonic()
         executor = make_executor(config)
         try:
-            reports = run_steps(steps, dataset, executor, run_id, retry_errors=retry_errors)
+            report = run_steps(steps, dataset, executor, run_id, retry_errors=retry_errors)
         finally:
             executor.close()
         record = {
@@ -110,7 +110,9 @@ def curate(config: PipelineConfig, *, until: str | None = None, retry_errors: bo
             "versions": {"rushes": version("rushes"), "python": platform.python_version()},
             "elapsed_s": round(time.monotonic() - started, 3),
             "start_up_s": round(executor.start_up_s, 3),
-            "stages": [report.to_json() for report in reports],
+            "stages": [stage.to_json() for stage in report.stages],
+            "not_configured": dict(report.not_configured),
+            "stopped": report.stopped,
             "counts": {name: dataset.manifest.count(name) for name in dataset.manifest.tables()},
             "outcomes": _outcomes(dataset),
             "dataset": config.dataset,
@@ -144,6 +146,10 @@ def _describe(summary: dict[str, Any]) -> str:
         frames = f", {stage['frames']} frames" if stage["frames"] else ""
         failed = f", {errors} errors ({kinds})" if errors else ""
         lines.append(f"{stage['name']:8} {stage['items']} done{frames}{failed}")
+    if names := summary["not_configured"]:
+        lines.append(f"not configured: {', '.join(names)}; `rushes plan` says what each needs")
+    if summary["stopped"]:
+        lines.append(f"the run ended early: {summary['stopped']}")
     files = ", ".join(f"{count} {outcome}" for outcome, count in sorted(summary["outcomes"].items()))
     counts = summary["counts"]
     lines.append(

@@ -9,10 +9,11 @@ from typing import Any
 
 import duckdb
 
-from infra.inspect.sql import score_columns, score_doc, score_tables, view_name
+from infra.inspect.sql import score_columns, score_doc, score_tables
 from infra.inspect.text import hours, json_value, number, size, visible
 from pipeline.dataset import Dataset
 from pipeline.previews import read_previews
+from pipeline.views import view_name
 from schemas import ConfigError
 
 _FEW = 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -31,19 +31,25 @@ SELECT
 FROM ok LEFT JOIN videos USING (video_id) LEFT JOIN scans ON scans.input_id = ok.video_id
 GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
 """
+# Hashes of 64 bits stand for the keys: of ten million shots one is taken for another in one of 100,000 datasets.
 _SHOTS = """
-WITH used AS (
-    SELECT video_id, shot_index, count(*) AS num_clips, sum(end_s - start_s) AS clips_s
-    FROM clips GROUP BY video_id, shot_index
-), lengths AS (
-    SELECT video_id, shot_index, (end_pts - start_pts) * time_base_num / time_base_den AS shot_s FROM shots
+WITH lengths AS (
+    SELECT (end_pts - start_pts) * time_base_num / time_base_den AS shot_s,
+        hash(video_id, shot_index) IN (SELECT hash(video_id, shot_index) FROM clips) AS is_used
+    FROM shots
 )
 SELECT
     count(*), coalesce(sum(shot_s), 0),
-    count(*) FILTER (num_clips IS NULL), coalesce(sum(shot_s) FILTER (num_clips IS NULL), 0),
-    coalesce(sum(num_clips), 0)::BIGINT, coalesce(sum(clips_s), 0)
-FROM lengths LEFT JOIN used USING (video_id, shot_index)
+    count(*) FILTER (NOT is_used), coalesce(sum(shot_s) FILTER (NOT is_used), 0)
+FROM lengths
 """
+_CLIPS = "SELECT count(*), coalesce(sum(end_s - start_s), 0) FROM clips"
+_REASONS = """
+SELECT coalesce(reason, 'unknown'), count(*), coalesce(sum(duration_s), 0)
+FROM selection WHERE NOT kept GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+_KEPT = "SELECT count(*), coalesce(sum(duration_s), 0) FROM selection WHERE kept"
+_BUCKETS = "SELECT count(*) FROM buckets"
 _NOTICEABLE_S = 0.05
 """Shorter remainders are what is left of rounding to ticks."""
 
@@ -72,14 +78,15 @@ class Step:
 
 
 def funnel(db: duckdb.DuckDBPyConnection) -> list[Step]:
-    """The steps from the files met to the clips.
+    """The steps from the files met to the clips, and to those that a selection keeps and that have a bucket.
 
     Args:
         db: From `infra.inspect.sql.open_views`.
     """
     outcomes = db.execute(_FILES).fetchall()
     sources = db.execute(_SOURCES).fetchall()
-    shots, shots_s, unused, unused_s, clips, clips_s = _only(db.execute(_SHOTS).fetchall())
+    shots, shots_s, unused, unused_s = _only(db.execute(_SHOTS).fetchall())
+    clips, clips_s = _only(db.execute(_CLIPS).fetchall())
     videos, readable = sum(row[2] for row in sources), sum(row[3] for row in sources)
     videos_s, readable_s = sum(row[4] for row in sources), sum(row[5] for row in sources)
     failed = [row for row in sources if row[0] in ("error", "missing")]
@@ -109,8 +116,23 @@ def funnel(db: duckdb.DuckDBPyConnection) -> list[Step]:
         ),
         step("scanned videos", scanned, scanned_s, [transitions]),
         step("shots", shots, shots_s, [Loss("shots without a clip: too short", unused, unused_s), remainder]),
-        step("clips", clips, clips_s, []),
+        *_chosen(db, step("clips", clips, clips_s, []), step),
     ]
+
+
+def _chosen(db: duckdb.DuckDBPyConnection, clips: Step, step: Callable[..., Step]) -> list[Step]:
+    """The clips, with the reasons for which a selection drops some; those it keeps, and those that have a bucket."""
+    reasons = [Loss(*row) for row in db.execute(_REASONS).fetchall()]
+    kept, kept_s = _only(db.execute(_KEPT).fetchall())
+    (placed,) = _only(db.execute(_BUCKETS).fetchall())
+    if not kept and not reasons:
+        return [clips]
+    undecided = clips.count - kept - sum(loss.count or 0 for loss in reasons)
+    steps = [
+        step("clips", clips.count, clips.seconds, [*reasons, Loss("not selected yet", undecided, None)]),
+        step("kept clips", kept, kept_s, [Loss("without a bucket yet", kept - placed, None)] if placed else []),
+    ]
+    return [*steps, step("bucketed clips", placed, kept_s if placed == kept else None, [])] if placed else steps
 
 
 def funnel_json(steps: Iterable[Step]) -> list[dict[str, Any]]:

@@ -150,6 +150,22 @@ def draw(shown: Distribution, label: str, unit: str = "clips") -> Markup:
     return Markup("".join(parts))  # noqa: S704 - numbers of ours, and texts escaped above
 
 
+def axis(shown: Distribution) -> dict[str, float | bool] | None:
+    """Where a value lies on the drawing, for a script: what `_x` computes with; None without a drawing."""
+    if not shown.counts:
+        return None
+    return {
+        "low": shown.edges[0],
+        "high": shown.edges[-1],
+        "left": _left(shown),
+        "zero": _ZERO_BAR / 2,
+        "is_log": shown.is_log,
+        "width": _WIDTH,
+        "top": 2,
+        "base": _HEIGHT - _BOTTOM,
+    }
+
+
 def has_log_heights(shown: Distribution) -> bool:
     """Whether the bars' heights are logarithms of the counts."""
     counts = sorted([*shown.counts, shown.num_zeros], reverse=True)

@@ -7,9 +7,9 @@ from typing import Any
 import duckdb
 
 from infra.inspect.facets import error_counts, failures, totals
-from infra.inspect.sql import view_name
 from infra.inspect.text import aligned, count, hours, share, size
 from pipeline.dataset import Dataset
+from pipeline.views import view_name
 
 
 def overview(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, Any]:

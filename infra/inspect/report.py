@@ -2,59 +2,44 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 from markupsafe import Markup
 
-from infra.inspect import text
+from infra.inspect import buckets, text
+from infra.inspect.assets import Live, embedded, inlined, policy, script, style
+from infra.inspect.content import Content, ScoreSection, gather
 from infra.inspect.facets import facets, failures, meaning, totals, unclipped
 from infra.inspect.funnel import funnel, share_lost
-from infra.inspect.histogram import Distribution, draw, has_log_heights, measure
-from infra.inspect.sql import open_views, score_columns, score_doc, score_tables, view_name
-from infra.inspect.strips import Extremes, Strip, extremes, load_strips, sample
+from infra.inspect.histogram import Distribution, axis, draw, has_log_heights, measure
+from infra.inspect.labels import Judgement, judge, read_reasons, read_verdicts
+from infra.inspect.rules import rules_of
+from infra.inspect.sample import Sample, draw_sample
+from infra.inspect.sql import open_views
+from infra.inspect.stories import tell_many
+from infra.inspect.strips import Strip, link_strips, load_strips
 from pipeline.dataset import Dataset
 from schemas import ConfigError
 
 if TYPE_CHECKING:
     import jinja2
 
-SEED = 0
-"""Which clips are drawn for the page's sample."""
 MAX_PICTURES_BYTES = 12 * 2**20
 """What the pictures may take on the page; about 1,000 of them."""
-_EXTREMES = 2
-"""Strips for each end and for the middle of a score."""
-_SAMPLE = 24
-_MAX_STRIPS = 240
-"""Strips beyond the sample; with more scores than fit, the later ones show their histogram alone."""
+_MAX_STORIES = 1200
+"""Clips that a page without a server can tell of and search."""
+_MORE_PICTURES = 200
+"""Of those, how many have pictures without being shown, for whom searches."""
 _TOP_SCORES = 3
 _NOTABLE = 0.2
 """How far from the middle, as a part of all clips, a value must lie to stand out."""
 _SECONDS_OF_SHOT = "(end_pts - start_pts) * time_base_num / time_base_den"
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreSection:
-    """One score on the page."""
-
-    name: str
-    scorer: str
-    doc: str
-    shown: Distribution
-    ends: Extremes
-
-    @property
-    def anchor(self) -> str:
-        """Where links to it lead."""
-        return f"score-{self.scorer}-{self.name}"
 
 
 def write_report(dataset: Dataset, out: Path) -> int:
@@ -83,31 +68,47 @@ def write_report(dataset: Dataset, out: Path) -> int:
     return len(page)
 
 
-def render(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> str:
-    """The page as text; the same for the same tables and previews."""
-    drawn = sample(db, number=_SAMPLE, seed=SEED)
-    sections = score_sections(db)
-    wanted = [*drawn]
-    for section in sections:
-        wanted += [*section.ends.lowest, *section.ends.middle, *section.ends.highest]
-    strips = load_strips(db, dataset, wanted, max_bytes=MAX_PICTURES_BYTES)
-    css = resources.files("infra.inspect").joinpath("report.css").read_text("utf-8")
+def render(db: duckdb.DuckDBPyConnection, dataset: Dataset, live: Live | None = None) -> str:
+    """The page as text; the same for the same tables and previews.
+
+    Args:
+        db: From `infra.inspect.sql.open_views`.
+        dataset: The one behind it.
+        live: The server that shows the page; without it the page holds all its pictures and stories itself.
+    """
+    rules = rules_of(dataset.describe(), db)
+    drawn = draw_sample(db, rules)
+    content = gather(db, rules)
+    shown = content.clip_ids()
+    told = [] if live else _told(db, shown)
+    wanted = [*shown, *told[len(shown) : len(shown) + _MORE_PICTURES]]
+    strips = link_strips(db, shown) if live else load_strips(db, dataset, wanted, max_bytes=MAX_PICTURES_BYTES)
+    pictures = {some: strips[some].pictures for some in wanted[len(shown) :] if some in strips}
+    bucket_rows = buckets.bucket_rows(db)
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             name=dataset.root.rstrip("/").rpartition("/")[2],
             root=dataset.root,
-            css=Markup(css),  # noqa: S704 - our own file
-            css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+            live=live,
+            css=inlined(style()),
+            script=inlined(script()),
+            policy=policy(is_live=live is not None),
+            data=embedded(_data(db, content, drawn, live) | {"stories": tell_many(db, told), "pictures": pictures}),
+            content=content,
             totals=totals(db),
             steps=funnel(db),
             facets=facets(db),
             lengths=_lengths(db),
-            sections=sections,
+            judgements=judgements(db),
+            buckets=buckets.shown(bucket_rows),
+            num_buckets=len(bucket_rows),
             strips=strips,
-            sample=sorted(drawn, key=lambda clip_id: _by_source(strips[clip_id])),
-            notable={clip_id: notable(strips[clip_id], sections) for clip_id in drawn},
+            sample=sorted(
+                (some for some in content.sample if some in strips), key=lambda some: _by_source(strips[some])
+            ),
+            notable={some: notable(strips[some], content.sections) for some in content.sample if some in strips},
             failures=failures(db),
             unclipped=unclipped(db),
             min_clip_s=_min_clip_s(dataset),
@@ -115,25 +116,33 @@ def render(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> str:
     )
 
 
-def score_sections(db: duckdb.DuckDBPyConnection) -> list[ScoreSection]:
-    """Every score that is a number, with its spread and the clips at its ends."""
-    sections: list[ScoreSection] = []
-    for table in score_tables():
-        view = view_name(table)
-        for column in score_columns(db, view):
-            if not column.is_number:
-                continue
-            shown = measure(db, f'"{column.name}"', view)
-            fits = 3 * _EXTREMES * (len(sections) + 1) <= _MAX_STRIPS
-            # Where all clips are equal there is nothing to show at its ends.
-            number = _EXTREMES if fits and shown.minimum != shown.maximum else 0
-            ends = extremes(db, view, column.name, shown, number=number)
-            scorer = table.removeprefix("scores/")
-            sections.append(ScoreSection(column.name, scorer, score_doc(table, column.name), shown, ends))
-    return sections
+def judgements(db: duckdb.DuckDBPyConnection) -> dict[str, Judgement]:
+    """Each rule against the reviewers' labels, all rules together under the empty name; none without labels."""
+    good = read_verdicts(db)
+    return {found.rule: found for found in judge(read_reasons(db, good), good)} if good else {}
 
 
-def notable(strip: Strip, sections: list[ScoreSection]) -> list[tuple[str, float, str]]:
+def _told(db: duckdb.DuckDBPyConnection, shown: list[str]) -> list[str]:
+    """Clips whose stories a page without a server holds: those that it shows, and an even draw of others."""
+    rest = db.execute("SELECT clip_id FROM clips ORDER BY clip_id LIMIT $1", [_MAX_STORIES]).fetchall()
+    return list(dict.fromkeys([*shown, *(row[0] for row in rest)]))[: max(_MAX_STORIES, len(shown))]
+
+
+def _data(db: duckdb.DuckDBPyConnection, content: Content, drawn: Sample, live: Live | None) -> dict[str, Any]:
+    return {
+        "rules": [rule.to_json() for rule in content.rules],
+        "sample": drawn.to_json(),
+        "scores": [
+            {"name": some.name, "scorer": some.scorer, "anchor": some.anchor, "doc": some.doc}
+            | {"axis": axis(some.shown), "quantiles": some.shown.quantiles}
+            for some in content.sections
+        ],
+        "num_clips": int(db.execute("SELECT count(*) FROM clips").fetchall()[0][0]),
+        "live": None if live is None else asdict(live),
+    }
+
+
+def notable(strip: Strip, sections: Sequence[ScoreSection]) -> list[tuple[str, float, str]]:
     """The scores in which a clip stands out most: name, value, and where that is among all clips."""
     ranked = []
     for section in sections:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from pipeline.manifest import Manifest
+from pipeline.views import CHANGED, open_tables, vanished, view_name
 from schemas import TABLES, ConfigError
 
 TIMEOUT_S = 60.0
@@ -23,25 +23,8 @@ TIMEOUT_S = 60.0
 BATCH_ROWS = 2048
 """Rows that are held at a time while an answer is read."""
 _ALLOWED = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
-_LOCKS = (
-    "SET enable_external_access = false",
-    "SET python_enable_replacements = false",
-    "SET autoload_known_extensions = false",
-    "SET autoinstall_known_extensions = false",
-    "SET allow_community_extensions = false",
-    # Last: after it nothing above can be taken back.
-    "SET lock_configuration = true",
-)
 _NUMBERS = frozenset({"BOOLEAN", "DOUBLE", "FLOAT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UBIGINT"})
-_VANISHED = re.compile(r"No such file or directory|Path does not exist")
-"""What DuckDB's message then holds, of a folder or a store: Arrow reads the files, and DuckDB only quotes it."""
-_CHANGED = "the dataset was tidied by a run while it was read; ask again"
 _MISSING_TABLE = re.compile(r"Table with name (\S+) does not exist")
-
-
-def view_name(table: str) -> str:
-    """What a table is called in SQL: `scores/scan` is `scores_scan`."""
-    return table.replace("/", "_")
 
 
 def view_names() -> list[str]:
@@ -78,29 +61,16 @@ def score_doc(table: str, column: str) -> str:
 
 @contextmanager
 def open_views(manifest: Manifest) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A locked DuckDB connection that knows the manifest's tables as views, and neither files nor network.
+    """A locked DuckDB connection that knows the manifest's tables as views, and no other file and no network.
 
     A table not written yet is an empty view, and a column that an older dataset lacks is NULL.
 
     Raises:
         ConfigError: Another run has put the tables' files away while they were read.
     """
-    with tempfile.TemporaryDirectory(prefix="rushes-sql-") as scratch, duckdb.connect(":memory:") as db:
-        # What does not fit into memory is spilled; by default that would go to the user's working folder.
-        db.execute("SET temp_directory = $1", [scratch])
-        db.execute("SET TimeZone = 'UTC'")
-        db.execute("SET enable_progress_bar = false")
-        for table in TABLES:
-            _add_view(db, manifest, table)
+    with open_tables(manifest) as db:
         _add_scores(db)
-        for statement in _LOCKS:
-            db.execute(statement)
-        try:
-            yield db
-        except duckdb.Error as error:
-            if _VANISHED.search(str(error)):
-                raise ConfigError(_CHANGED) from error
-            raise
+        yield db
 
 
 class Answer:
@@ -158,8 +128,8 @@ class Answer:
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if self._expired.is_set():
                 raise ConfigError(f"--sql: stopped after {self._timeout_s:g} s") from error
-            if _VANISHED.search(str(error)):
-                raise ConfigError(_CHANGED) from error
+            if vanished(error):
+                raise ConfigError(CHANGED) from error
             raise ConfigError(f"--sql: {_sentence(error)}") from error
         finally:
             timer.cancel()
@@ -191,22 +161,6 @@ def _sentence(error: Exception) -> str:
     return f"there is no table {name!r}; {hint}"
 
 
-def _add_view(db: duckdb.DuckDBPyConnection, manifest: Manifest, table: str) -> None:
-    name, schema = view_name(table), TABLES[table].schema
-    stored = manifest.dataset(table)
-    if stored is None:
-        db.register(name, schema.empty_table())
-        return
-    missing = [field for field in schema if field.name not in stored.schema.names]
-    if not missing:
-        db.register(name, stored)
-        return
-    db.register(f"stored_{name}", stored)
-    db.register(f"lacking_{name}", pa.schema(missing).empty_table())
-    # A join on nothing gives the lacking columns their type and NULL in every row.
-    db.execute(f'CREATE VIEW {name} AS SELECT * FROM "stored_{name}" LEFT JOIN "lacking_{name}" ON false')
-
-
 def _add_scores(db: duckdb.DuckDBPyConnection) -> None:
     chosen = ["clips.clip_id", "clips.video_id"]
     joins: list[str] = []
@@ -214,4 +168,4 @@ def _add_scores(db: duckdb.DuckDBPyConnection) -> None:
         name = view_name(table)
         chosen += [f'{name}."{column.name}"' for column in score_columns(db, name)]
         joins.append(f"LEFT JOIN {name} ON {name}.clip_id = clips.clip_id")
-    db.execute(f"CREATE VIEW scores AS SELECT {', '.join(chosen)} FROM clips {' '.join(joins)}")
+    db.execute(f"CREATE TEMP VIEW scores AS SELECT {', '.join(chosen)} FROM clips {' '.join(joins)}")

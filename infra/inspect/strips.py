@@ -129,7 +129,8 @@ def load_strips(
     clips, scores = _clips(db, wanted), _scores(db, wanted)
     by_video: dict[str, list[str]] = {}
     for clip_id in wanted:
-        by_video.setdefault(clips[clip_id]["video_id"], []).append(clip_id)
+        if clip_id in clips:
+            by_video.setdefault(clips[clip_id]["video_id"], []).append(clip_id)
     strips, left = {}, max_bytes
     for video_id, ids in by_video.items():
         pictures, missing = _pictures(dataset, video_id, ids) if left > 0 else ({}, _NO_ROOM)
@@ -138,6 +139,37 @@ def load_strips(
             strips[clip_id] = Strip(clips[clip_id], scores.get(clip_id, {}), shown, "" if shown else missing)
             left -= sum(map(len, shown))
     return strips
+
+
+def link_strips(db: duckdb.DuckDBPyConnection, clip_ids: Iterable[str]) -> dict[str, Strip]:
+    """The strips of these clips for a page that a server shows: their pictures are asked for when they are seen."""
+    wanted = list(dict.fromkeys(clip_ids))
+    clips, scores = _clips(db, wanted), _scores(db, wanted)
+    return {
+        clip_id: Strip(
+            clip, scores.get(clip_id, {}), tuple(map(preview_link(clip_id).format, range(FRAMES_A_STRIP))), ""
+        )
+        for clip_id, clip in clips.items()
+    }
+
+
+def preview_link(clip_id: str) -> str:
+    """Where a server of ours shows a clip's pictures, with a place for their number."""
+    return f"preview/{clip_id}/{{}}.jpg"
+
+
+def shown_pictures(dataset: Dataset, video_id: str, clip_id: str) -> list[bytes]:
+    """The previews of a clip that a strip shows, as JPEG bytes in order of time, in full size.
+
+    Raises:
+        OSError, tarfile.TarError: They cannot be read.
+    """
+    found = []
+    for name, data in read_previews(dataset, video_id):
+        match = _MEMBER.fullmatch(name)
+        if match and match[1] == clip_id and len(data) <= _MAX_PREVIEW_BYTES:
+            found.append((int(match[2]), data))
+    return _spread([data for _, data in sorted(found)])
 
 
 def _diverse(rows: Sequence[tuple[str, str]], number: int) -> tuple[str, ...]:
@@ -156,7 +188,7 @@ def _clips(db: duckdb.DuckDBPyConnection, ids: list[str]) -> dict[str, dict[str,
         """
         WITH told AS (
             SELECT clip_id,
-                arg_min(text, CASE kind WHEN 'dense' THEN 0 WHEN 'short' THEN 1 ELSE 2 END) AS caption
+                arg_min(left(text, 1000), CASE kind WHEN 'dense' THEN 0 WHEN 'short' THEN 1 ELSE 2 END) AS caption
             FROM captions WHERE clip_id IN (SELECT unnest($1)) GROUP BY clip_id
         )
         SELECT clips.*, videos.uri, told.caption

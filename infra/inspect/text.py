@@ -16,6 +16,8 @@ _MEASURED_ROWS = 1000
 
 def visible(text: str) -> str:
     r"""The text with each character that is not seen, or moves others, written as `\xNN` or `\uNNNN`."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

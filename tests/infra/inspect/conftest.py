@@ -219,3 +219,59 @@ def maker(tmp_path: Path) -> Callable[[], Maker]:
 @pytest.fixture
 def hostile() -> str:
     return HOSTILE
+
+
+RULES = {
+    "bright": "t_bright IS NULL OR t_bright >= 0.45",
+    "skewed": "t_skewed <= 0.05 AND t_count >= 1",
+    HOSTILE: "NOT (num_frames < 60)",
+    "landscape": "width > height AND abs(width) > 0",
+}
+"""By the reason they record; the last one uses a function, which a page cannot apply anew."""
+
+
+def _broken_rule(row: dict[str, Any]) -> str | None:
+    """What the selection would record, worked out without SQL."""
+    bright, skewed = row["t_bright"], row["t_skewed"]
+    if bright is not None and bright < 0.45:
+        return "bright"
+    if skewed > 0.05 or row["t_count"] < 1:
+        return "skewed"
+    if row["num_frames"] < 60:
+        return HOSTILE
+    return None if row["width"] > row["height"] else "landscape"
+
+
+def fill_selected(maker: Maker, *, num_videos: int = 30) -> Dataset:
+    """Many clips with a selection by `RULES`, hostile texts, duplicates, buckets and labels."""
+    for k in range(num_videos):
+        portrait = {"width": 288, "height": 512} if k % 7 == 3 else {}
+        maker.video(f"/footage/{k}.mp4", [50 + 4 * (k % 9), 100], pictures=k % 3 == 0, **portrait)
+    maker.video(f"/footage/{HOSTILE}", [75], caption=f"A {HOSTILE} \u2028 <!-- </script> caption {'x' * 10**6}")
+    scores = {row["clip_id"]: row for row in maker.scores}
+    clips = sorted(maker.rows["clips"], key=lambda row: row["clip_id"])
+    ids = [{"clip_id": row["clip_id"], "video_id": row["video_id"]} for row in clips]
+    for k, clip in enumerate(clips):
+        reason = _broken_rule(clip | scores[clip["clip_id"]])
+        maker.add("selection", **ids[k], kept=reason is None, reason=reason, rule_digest="0" * 32)
+        if reason is None:
+            size = {"frames": clip["num_frames"] // 4 * 4 + 1, "height": 560, "width": 1008, "num_tokens": 99}
+            maker.add("buckets", **ids[k], **size, frame_rate_num=25, frame_rate_den=1, frame_step=1)
+    stays = clips[0]["clip_id"]
+    maker.add("duplicates", **ids[1], duplicate_of=stays, method="perceptual", similarity=0.97, offset_s=1.5)
+    for k in range(6):
+        note = HOSTILE if k == 0 else None
+        maker.add("labels", clip_id=clips[k]["clip_id"], reviewer=f"{HOSTILE}{k}", good=k % 2 == 0, note=note)
+    maker.dataset.write_description({"scan": {"min_clip_s": 2.0}, "select": {"rules": RULES}}, {})
+    return maker.write()
+
+
+@pytest.fixture(scope="session")
+def selected(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A dataset after its selection; only to be read."""
+    return fill_selected(Maker(tmp_path_factory.mktemp("selected") / "ds"))
+
+
+@pytest.fixture
+def rules() -> dict[str, str]:
+    return dict(RULES)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -74,3 +76,23 @@ def test_the_table_has_a_line_a_step_and_a_line_a_loss(steps: dict[str, Step]) -
     text = funnel_text(steps.values())
     assert len(text.splitlines()) == 1 + sum(1 + len(step.losses) for step in steps.values())
     assert json.loads(json.dumps(funnel_json(steps.values())))[-1]["name"] == "clips"
+
+
+def test_a_selection_adds_its_reasons_and_what_it_keeps(maker: Callable[[], Any]) -> None:
+    made = maker()
+    made.video("/footage/a.mp4", [100, 100, 100])
+    clips = made.rows["clips"]
+    verdicts = [(True, None), (False, "blurred"), (False, "missing:aesthetic")]
+    for clip, (kept, reason) in zip(clips, verdicts, strict=True):
+        ids = {name: clip[name] for name in ("clip_id", "video_id")}
+        made.add("selection", **ids, kept=kept, reason=reason, duration_s=4.0)
+    made.add("buckets", clip_id=clips[0]["clip_id"], video_id=clips[0]["video_id"], frames=97)
+    with open_views(made.write().manifest) as db:
+        found = {step.name: step for step in funnel(db)}
+    assert list(found)[-3:] == ["clips", "kept clips", "bucketed clips"]
+    assert [(loss.reason, loss.count, loss.seconds) for loss in found["clips"].losses] == [
+        ("blurred", 1, 4.0),
+        ("missing:aesthetic", 1, 4.0),
+    ]
+    assert (found["kept clips"].count, found["kept clips"].seconds) == (1, 4.0)
+    assert (found["bucketed clips"].count, found["bucketed clips"].seconds) == (1, 4.0)

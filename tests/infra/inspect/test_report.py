@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import os
 import re
 from collections.abc import Callable
@@ -12,25 +13,27 @@ from typing import Any
 
 import pytest
 
+from infra.inspect.assets import script
 from infra.inspect.report import write_report
 from pipeline.dataset import Dataset
 from schemas import TABLES, ConfigError
 
 
 class Reader(HTMLParser):
-    """Every tag with its attributes, and all text outside the style."""
+    """Every tag with its attributes, and all text outside style and scripts."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.style = ""
+        self.scripts: list[str] = []
         self._open: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "img"):
+        if tag not in ("meta", "img", "input"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -39,6 +42,8 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._open and self._open[-1] == "style":
             self.style += data
+        elif self._open and self._open[-1] == "script":
+            self.scripts.append(data)
         else:
             self.text += data
 
@@ -55,10 +60,14 @@ def read(page: str) -> Reader:
     return Reader(page)
 
 
-def test_the_page_asks_for_nothing_and_runs_nothing(read: Reader) -> None:
+def test_the_page_asks_for_nothing_and_runs_only_its_own_script(read: Reader) -> None:
     names = {tag for tag, _ in read.tags}
+    assert [attributes for tag, attributes in read.tags if tag == "script"] == [
+        {"type": "application/json", "id": "data"},
+        {},
+    ]
+    assert read.scripts[1] == script()
     assert not names & {
-        "script",
         "link",
         "iframe",
         "object",
@@ -79,14 +88,16 @@ def test_the_page_asks_for_nothing_and_runs_nothing(read: Reader) -> None:
     assert "@import" not in read.style
 
 
-def test_the_policy_allows_data_pictures_and_exactly_this_style(read: Reader) -> None:
+def test_the_policy_allows_data_pictures_and_exactly_this_style_and_script(read: Reader) -> None:
     (policy,) = [a["content"] or "" for tag, a in read.tags if a.get("http-equiv") == "Content-Security-Policy"]
     digest = base64.b64encode(hashlib.sha256(read.style.encode()).digest()).decode()
     rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split(";")}
     assert rules["default-src"] == ["'none'"]
     assert rules["img-src"] == ["data:"]
     assert rules["style-src"] == [f"'sha256-{digest}'"]
-    assert "script-src" not in rules
+    assert rules["script-src"] == [f"'sha256-{base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()}'"]
+    assert "connect-src" not in rules
+    assert rules["require-trusted-types-for"] == ["'script'"]
     tags = [tag for tag, _ in read.tags]
     assert tags.index("meta") < tags.index("style")
 
@@ -98,8 +109,9 @@ def test_hostile_names_and_captions_are_seen_as_text(page: str, read: Reader) ->
     titles = {attributes.get("title") for _, attributes in read.tags}
     assert f"/footage/{shown}" in titles
     assert "49</style" not in page
+    # Our own script is as we wrote it.
     assert all(character.isprintable() or character == "\n" for character in page)
-    assert page.count("</style>") == 1
+    assert (page.count("</style>"), page.count("</script>")) == (1, 2)
 
 
 def test_links_lead_somewhere(read: Reader) -> None:
@@ -130,6 +142,17 @@ def test_the_page_shows_pictures_dropped_shots_errors_and_material(read: Reader)
         "9:16",
     ):
         assert told in read.text
+
+
+def test_what_was_selected_is_shown_with_its_reasons(selected: Dataset, tmp_path: Path) -> None:
+    write_report(selected, tmp_path / "page.html")
+    shown = Reader((tmp_path / "page.html").read_text("utf-8"))
+    for told in ("Dropped", "just kept", "perceptual", "offset +1.50 s", "1008×560", "precision", "all reasons"):
+        assert told in shown.text
+    data = json.loads(shown.scripts[0])
+    assert data["rules"][0]["predicate"] == "t_bright IS NULL OR t_bright >= 0.45"
+    assert data["live"] is None
+    assert len(data["stories"]) == data["num_clips"]
 
 
 def test_two_pages_of_one_dataset_are_the_same(dataset: Dataset, page: str, tmp_path: Path) -> None:

@@ -1,0 +1,248 @@
+"""The server behind `rushes inspect --serve`: the page, what it asks for, and the labels it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import tarfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from infra.inspect.assets import Live, policy
+from infra.inspect.report import render
+from infra.inspect.stories import tell_many
+from infra.inspect.strips import shown_pictures
+from infra.inspect.text import visible
+from infra.serve import library
+from infra.serve.guard import guard
+from infra.serve.label_book import MAX_NOTE, LabelBook, now_label
+from infra.serve.views import Views
+from pipeline.dataset import Dataset
+from schemas import ConfigError
+
+T = TypeVar("T")
+
+_MAX_BODY = 16 * 1024
+_MAX_KNOWN = 65536
+"""Clips whose video is remembered."""
+MAX_REVIEWER = 80
+"""Characters of a reviewer's name."""
+
+
+@dataclass(slots=True)
+class _Page:
+    """The page as it was last made."""
+
+    state: str = ""
+    html: str = ""
+
+
+class Server:
+    """Answers requests; what reads tables or files does so in threads.
+
+    Args:
+        dataset: What is shown.
+        reviewer: In whose name labels are written.
+        book: Takes the labels.
+    """
+
+    def __init__(self, dataset: Dataset, reviewer: str, book: LabelBook) -> None:
+        self.live = Live(secrets.token_urlsafe(24), reviewer)
+        self._dataset, self._book, self._views = dataset, book, Views(dataset)
+        self._page = _Page()
+        self._making = asyncio.Lock()
+        # A clip's id comes from its video's: what was found once stays true.
+        self._video_of = lru_cache(maxsize=_MAX_KNOWN)(self._find_video)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every path; nothing of a path ever becomes a file's name, ids are looked up in the tables."""
+        return [
+            web.get("/", self.page),
+            web.get("/favicon.ico", self.no_icon),
+            web.get("/api/search", self.search),
+            web.get("/api/queue", self.queue),
+            web.get("/api/clip/{clip_id:[0-9a-f]{32}}", self.story),
+            web.get("/preview/{clip_id:[0-9a-f]{32}}/{index:[0-9]}.jpg", self.preview),
+            web.get("/api/labels", self.labels),
+            web.post("/api/labels", self.label),
+        ]
+
+    async def page(self, _: web.Request) -> web.Response:
+        """The page, made anew when the tables have changed."""
+        async with self._making:
+            state = await _in_thread(self._views.state)
+            if state != self._page.state or not self._page.html:
+                html = await _in_thread(self._views.read, lambda db, _: render(db, self._dataset, self.live))
+                self._page = _Page(state, html)
+        return web.Response(
+            text=self._page.html,
+            content_type="text/html",
+            headers={"Content-Security-Policy": f"{policy(is_live=True)}; frame-ancestors 'none'"},
+        )
+
+    async def no_icon(self, _: web.Request) -> web.Response:
+        """Browsers ask for it by themselves."""
+        return web.Response(status=204)
+
+    async def search(self, request: web.Request) -> web.Response:
+        """Clips by id and text."""
+        query = request.query.get("q", "")
+        return web.json_response(await _in_thread(self._views.read, lambda db, _: library.search(db, query)))
+
+    async def queue(self, request: web.Request) -> web.Response:
+        """Ids of clips to be reviewed."""
+        wanted = request.query.get("of", "all")
+        found = await _in_thread(
+            self._views.read,
+            lambda db, rules: library.queue(db, wanted, rules),
+            with_sample=wanted.startswith("border:"),
+        )
+        if found is None:
+            raise web.HTTPNotFound(reason="there is no such queue")
+        return web.json_response({"clip_ids": found})
+
+    async def story(self, request: web.Request) -> web.Response:
+        """All of one clip."""
+        clip_id = request.match_info["clip_id"]
+        found = await _in_thread(self._views.read, lambda db, _: tell_many(db, [clip_id]))
+        if clip_id not in found:
+            raise web.HTTPNotFound(reason="there is no such clip")
+        return web.json_response(found[clip_id])
+
+    async def preview(self, request: web.Request) -> web.Response:
+        """One picture of a clip."""
+        clip_id, index = request.match_info["clip_id"], int(request.match_info["index"])
+        picture = await _in_thread(self._picture, clip_id, index)
+        if picture is None:
+            # Short clips have fewer; that is no error.
+            return web.Response(status=204)
+        return web.Response(body=picture, content_type="image/jpeg")
+
+    def _find_video(self, clip_id: str) -> str:
+        video_id = self._views.read(lambda db, _: library.video_of(db, clip_id))
+        if video_id is None:
+            raise web.HTTPNotFound(reason="there is no such clip")
+        return video_id
+
+    def _picture(self, clip_id: str, index: int) -> bytes | None:
+        video_id = self._video_of(clip_id)
+        if library.CLIP_ID.fullmatch(video_id) is None:
+            return None
+        try:
+            pictures = shown_pictures(self._dataset, video_id, clip_id)
+        except (OSError, tarfile.TarError):
+            return None
+        return pictures[index] if index < len(pictures) else None
+
+    async def labels(self, _: web.Request) -> web.Response:
+        """The reviewer's labels, what all labels say of the rules, and whether all are saved."""
+        # Before the tables: what is committed in between is then met twice, not missed.
+        pending = self._book.pending()
+        found = await _in_thread(self._views.read, lambda db, _: library.labels(db, pending, self.live.reviewer))
+        return web.json_response(found | {"message": self._book.message})
+
+    async def label(self, request: web.Request) -> web.Response:
+        """Take a label, or take one back (`good` is null)."""
+        clip_id, good, note = _read_label(await _json(request))
+        await _in_thread(self._video_of, clip_id)
+        try:
+            await _in_thread(self._book.add, now_label(clip_id, self.live.reviewer, good, note))
+        except OSError as error:
+            raise web.HTTPInsufficientStorage(reason="the label cannot be written down") from error
+        return await self.labels(request)
+
+
+def make_app(dataset: Dataset, host: str, reviewer: str, book: LabelBook) -> web.Application:
+    """The server as an aiohttp application; it closes the book when it ends."""
+    server = Server(dataset, reviewer, book)
+    app = web.Application(middlewares=[guard(host, server.live.token), _told], client_max_size=_MAX_BODY)
+    app.add_routes(server.routes())
+
+    async def close(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await _in_thread(book.close)
+
+    app.cleanup_ctx.append(close)
+    return app
+
+
+def serve(dataset: Dataset, *, host: str, port: int, reviewer: str, say: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        dataset: What to show.
+        host: Where to listen.
+        port: Where to listen; any free one for 0.
+        reviewer: In whose name labels are written.
+        say: Told the address once the server listens.
+
+    Raises:
+        ConfigError: The address cannot be used, or the reviewer has no proper name.
+    """
+    if not reviewer.strip() or len(reviewer) > MAX_REVIEWER or visible(reviewer) != reviewer:
+        raise ConfigError(
+            f"--reviewer {visible(reviewer)[:MAX_REVIEWER]!r}: a name of 1 to {MAX_REVIEWER} characters is wanted"
+        )
+    asyncio.run(_serve(dataset, host, port, reviewer, say))
+
+
+async def _serve(dataset: Dataset, host: str, port: int, reviewer: str, say: Callable[[str], None]) -> None:
+    book = await _in_thread(LabelBook, dataset)
+    runner = web.AppRunner(make_app(dataset, host, reviewer, book), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(f"--serve: {host}:{port} cannot be listened on: {error.strerror}") from error
+        shown = f"[{host}]" if ":" in host else host
+        say(f"http://{shown}:{runner.addresses[0][1]}/")
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        await stopped.wait()
+    finally:
+        await runner.cleanup()
+
+
+@web.middleware
+async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell a user's or a dataset's mistake in one sentence."""
+    try:
+        return await handler(request)
+    except ConfigError as error:
+        return web.json_response({"error": str(error)}, status=503)
+
+
+async def _json(request: web.Request) -> Any:
+    try:
+        return await request.json()
+    except (ValueError, RecursionError) as error:
+        raise web.HTTPBadRequest(reason="the body is no JSON") from error
+
+
+def _read_label(body: Any) -> tuple[str, bool | None, str | None]:
+    given = body if isinstance(body, dict) else {}
+    clip_id, good, note = given.get("clip_id"), given.get("good"), given.get("note")
+    if not isinstance(clip_id, str) or library.CLIP_ID.fullmatch(clip_id) is None:
+        raise web.HTTPBadRequest(reason="clip_id must be 32 hexadecimal digits")
+    if not isinstance(good, bool | None) or "good" not in given:
+        raise web.HTTPBadRequest(reason="good must be true, false or null")
+    if not isinstance(note, str | None) or len(note or "") > MAX_NOTE:
+        raise web.HTTPBadRequest(reason=f"note must be at most {MAX_NOTE} characters")
+    try:
+        (note or "").encode()
+    except UnicodeEncodeError as error:
+        raise web.HTTPBadRequest(reason="note is no text") from error
+    return clip_id, good, note or None
+
+
+async def _in_thread(work: Callable[..., T], *given: Any, **named: Any) -> T:
+    return await asyncio.to_thread(work, *given, **named)
