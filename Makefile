@@ -57,7 +57,7 @@ stress: install
 # Without hashes: pip takes torch from different indexes on CPU and on CUDA machines, and their files differ.
 lock:
 	test -x $(BIN)/uv || $(MAKE) install
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra accurate --extra dev --overrides requirements/overrides.txt \
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra accurate --extra scorers --extra dev --overrides requirements/overrides.txt \
 	    --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(LOCKFLAGS) \
 	    --output-file requirements/cuda.txt
 	sed -E '/^(nvidia-|cuda-|triton)/d' requirements/cuda.txt > requirements/cpu.txt

@@ -239,10 +239,10 @@ def measure(footage: Path, cache: Path) -> list[Figure]:
                 note=str(outcome.score),
             ),
             Figure(
+                # No promise: clips are looked at once more, shots are not, see `pipeline.scan.second_look`.
                 name=f"shots of world films that are cut again, {name}",
                 value=100 * outcome.num_leaks / max(1, outcome.num_clips),
                 unit="%",
-                at_most=0.5,
                 note=f"{outcome.num_leaks} of {outcome.num_clips}",
             ),
         ]

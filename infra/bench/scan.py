@@ -10,9 +10,11 @@ from typing import Any
 
 from pipeline.config import PipelineConfig
 from pipeline.curation import curation_steps
+from pipeline.dag import InputStep
 from pipeline.dataset import Dataset
 from pipeline.executor import LocalExecutor
 from pipeline.runner import run_steps
+from pipeline.worklist import Worklist
 from schemas import load_config
 
 
@@ -31,7 +33,8 @@ class Scan:
         config = load_config(PipelineConfig, None, overrides)
         place = Dataset(str(dataset))
         place.create()
-        ingest, scan = curation_steps(config)
+        ingest, scan, *_ = curation_steps(config)
+        assert isinstance(scan, InputStep)
         with place.lock():
             run_steps([ingest], place, LocalExecutor(), "bench")
         wanted = {os.path.realpath(path) for path in paths}
@@ -44,7 +47,7 @@ class Scan:
         self.errors = {}
         num_frames = 0
         started = time.monotonic()
-        for result in LocalExecutor(cores).run(self.stage, self.items):
+        for result in LocalExecutor(cores).run(self.stage, Worklist.of(self.items)):
             num_frames += result.frames
             if result.error is not None:
                 self.errors[names[result.input_id]] = result.error.kind

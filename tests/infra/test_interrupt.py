@@ -16,7 +16,7 @@ from pipeline.dataset import Dataset
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     """A dataset called `undisturbed`."""
     scratch = tmp_path_factory.mktemp("interrupt")
-    films = drawn_videos(scratch / "films", 60, num_frames=240, width=640, height=360, num_variants=3)
+    films = drawn_videos(scratch / "films", 12, num_frames=240, width=640, height=360, num_variants=3)
     setting = Setting(scratch=scratch, inputs=[str(films)])
     setting.finish("undisturbed")
     return setting
@@ -33,6 +33,6 @@ def test_a_killed_run_and_the_same_command_again_give_what_an_undisturbed_run_gi
     assert outcome.status == (-9 if victim is Victim.driver else 0)
     assert outcome.differences == []
     assert outcome.gone_s is not None
-    assert len(tables_of(dataset)["clips"]) == 60 * 4
+    assert len(tables_of(dataset)["clips"]) == 12 * 4
     runs = Dataset(dataset).manifest.read("ledger", ["run_id"])["run_id"].unique()
     assert len(runs) == (2 if victim is Victim.driver else 1), "what was done before the kill was done again"
