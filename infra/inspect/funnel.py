@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import duckdb
 
+from infra.inspect.labels import Judgement, told_share
 from infra.inspect.text import aligned, count, hours, share
 
 _FILES = """
@@ -50,6 +51,8 @@ FROM selection WHERE NOT kept GROUP BY 1 ORDER BY 2 DESC, 1
 """
 _KEPT = "SELECT count(*), coalesce(sum(duration_s), 0) FROM selection WHERE kept"
 _BUCKETS = "SELECT count(*) FROM buckets"
+_MAX_REASON = 60
+"""Characters of a reason on a terminal."""
 _NOTICEABLE_S = 0.05
 """Shorter remainders are what is left of rounding to ticks."""
 
@@ -63,6 +66,8 @@ class Loss:
     """How many of the step's items; None where it is only footage."""
     seconds: float | None
     """None where the length is not known, as of a file that cannot be read."""
+    judged: Judgement | None = None
+    """What reviewers say of the rule that drops these clips; None without a label of any of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +82,12 @@ class Step:
     losses: tuple[Loss, ...]
 
 
-def funnel(db: duckdb.DuckDBPyConnection) -> list[Step]:
+def funnel(db: duckdb.DuckDBPyConnection, judgements: Mapping[str, Judgement] | None = None) -> list[Step]:
     """The steps from the files met to the clips, and to those that a selection keeps and that have a bucket.
 
     Args:
         db: From `infra.inspect.sql.open_views`.
+        judgements: From `infra.inspect.labels.judgements`: each rule against the reviewers' labels.
     """
     outcomes = db.execute(_FILES).fetchall()
     sources = db.execute(_SOURCES).fetchall()
@@ -116,13 +122,15 @@ def funnel(db: duckdb.DuckDBPyConnection) -> list[Step]:
         ),
         step("scanned videos", scanned, scanned_s, [transitions]),
         step("shots", shots, shots_s, [Loss("shots without a clip: too short", unused, unused_s), remainder]),
-        *_chosen(db, step("clips", clips, clips_s, []), step),
+        *_chosen(db, step("clips", clips, clips_s, []), step, judgements or {}),
     ]
 
 
-def _chosen(db: duckdb.DuckDBPyConnection, clips: Step, step: Callable[..., Step]) -> list[Step]:
+def _chosen(
+    db: duckdb.DuckDBPyConnection, clips: Step, step: Callable[..., Step], judgements: Mapping[str, Judgement]
+) -> list[Step]:
     """The clips, with the reasons for which a selection drops some; those it keeps, and those that have a bucket."""
-    reasons = [Loss(*row) for row in db.execute(_REASONS).fetchall()]
+    reasons = [Loss(why, lost, lost_s, judgements.get(why)) for why, lost, lost_s in db.execute(_REASONS).fetchall()]
     kept, kept_s = _only(db.execute(_KEPT).fetchall())
     (placed,) = _only(db.execute(_BUCKETS).fetchall())
     if not kept and not reasons:
@@ -135,21 +143,46 @@ def _chosen(db: duckdb.DuckDBPyConnection, clips: Step, step: Callable[..., Step
     return [*steps, step("bucketed clips", placed, kept_s if placed == kept else None, [])] if placed else steps
 
 
-def funnel_json(steps: Iterable[Step]) -> list[dict[str, Any]]:
+def funnel_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """The steps as JSON objects."""
-    return [asdict(step) for step in steps]
+    told = [asdict(step) for step in steps]
+    for shown, step in zip(told, steps, strict=True):
+        for lost, loss in zip(shown["losses"], step.losses, strict=True):
+            lost["judged"] = None if loss.judged is None else loss.judged.to_json()
+    return told
 
 
-def funnel_text(steps: Iterable[Step]) -> str:
-    """The steps as an aligned table, what is lost indented below the step that loses it."""
+def funnel_text(steps: Iterable[Step], overall: Judgement | None = None) -> str:
+    """The steps as an aligned table, what is lost indented below the step that loses it.
+
+    Args:
+        steps: From `funnel`.
+        overall: All rules together against the labels; with it, each reason has its precision and its recall.
+    """
     rows = []
     for step in steps:
-        rows.append((step.name, count(step.count), hours(step.seconds), share(step.share)))
+        rows.append((step.name, count(step.count), hours(step.seconds), share(step.share), "", ""))
         rows += [
-            (f"  - {loss.reason}", count(loss.count), hours(loss.seconds), share(share_lost(step, loss)))
+            (
+                f"  - {loss.reason[:_MAX_REASON]}",
+                *(count(loss.count), hours(loss.seconds), share(share_lost(step, loss))),
+                *_judged(loss.judged),
+            )
             for loss in step.losses
         ]
-    return aligned(("", "count", "footage", "share"), rows, right=(1, 2, 3))
+    head: tuple[str, ...] = ("", "count", "footage", "share", "precision", "recall")
+    if overall is None:
+        return aligned(head[:4], [row[:4] for row in rows], right=(1, 2, 3))
+    rows.append(("all reasons", "", "", "", *_judged(overall)))
+    table = aligned(head, rows, right=(1, 2, 3, 4, 5))
+    return f"{table}\n\n{overall.sentence}"
+
+
+def _judged(found: Judgement | None) -> tuple[str, str]:
+    if found is None:
+        return "", ""
+    dropped = found.num_bad_dropped + found.num_good_dropped
+    return told_share(found.num_bad_dropped, dropped), told_share(found.num_bad_dropped, found.num_bad)
 
 
 def share_lost(step: Step, loss: Loss) -> float | None:

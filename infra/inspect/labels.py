@@ -18,6 +18,8 @@ from typing import Any
 
 import duckdb
 
+from infra.inspect.text import share
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -43,9 +45,23 @@ class Judgement:
         """Share of the bad clips that it drops; None without any."""
         return self.num_bad_dropped / self.num_bad if self.num_bad else None
 
+    @property
+    def sentence(self) -> str:
+        """What its two numbers say, for those who read them."""
+        clips = f"{self.num_bad:,} clip{'s' if self.num_bad != 1 else ''}"
+        return (
+            "precision: of the labelled clips that a rule drops, the share that reviewers call bad; "
+            f"recall: of all {clips} that they call bad, the share that it drops"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The judgement as a JSON object."""
         return asdict(self) | {"precision": self.precision, "recall": self.recall}
+
+
+def told_share(part: int, whole: int) -> str:
+    """A share with the two counts that it comes of; empty of nothing."""
+    return f"{share(part / whole)} ({part:,}/{whole:,})" if whole else ""
 
 
 def verdicts(labels: Iterable[tuple[str, bool]]) -> dict[str, bool]:
@@ -98,3 +114,9 @@ def read_reasons(db: duckdb.DuckDBPyConnection, clip_ids: Iterable[str]) -> dict
         [list(clip_ids)],
     ).fetchall()
     return dict(rows)
+
+
+def judgements(db: duckdb.DuckDBPyConnection) -> dict[str, Judgement]:
+    """Each rule against the reviewers' labels, all rules together under the empty name; none without labels."""
+    good = read_verdicts(db)
+    return {found.rule: found for found in judge(read_reasons(db, good), good)} if good else {}

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from markupsafe import Markup
 
-from infra.inspect import buckets, text
+from infra.inspect import text
 from infra.inspect.assets import Live, embedded, inlined, policy, script, style
+from infra.inspect.buckets import read_buckets
+from infra.inspect.buckets import shown as shown_sizes
 from infra.inspect.content import Content, ScoreSection, gather
 from infra.inspect.facets import facets, failures, meaning, totals, unclipped
 from infra.inspect.funnel import funnel, share_lost
 from infra.inspect.histogram import Distribution, axis, draw, has_log_heights, measure
-from infra.inspect.labels import Judgement, judge, read_reasons, read_verdicts
+from infra.inspect.labels import judgements
 from infra.inspect.rules import rules_of
 from infra.inspect.sample import Sample, draw_sample
 from infra.inspect.sql import open_views
@@ -84,7 +86,7 @@ def render(db: duckdb.DuckDBPyConnection, dataset: Dataset, live: Live | None = 
     wanted = [*shown, *told[len(shown) : len(shown) + _MORE_PICTURES]]
     strips = link_strips(db, shown) if live else load_strips(db, dataset, wanted, max_bytes=MAX_PICTURES_BYTES)
     pictures = {some: strips[some].pictures for some in wanted[len(shown) :] if some in strips}
-    bucket_rows = buckets.bucket_rows(db)
+    judged = judgements(db)
     return (
         _environment()
         .get_template("report.html.j2")
@@ -98,12 +100,12 @@ def render(db: duckdb.DuckDBPyConnection, dataset: Dataset, live: Live | None = 
             data=embedded(_data(db, content, drawn, live) | {"stories": tell_many(db, told), "pictures": pictures}),
             content=content,
             totals=totals(db),
-            steps=funnel(db),
+            steps=funnel(db, judged),
             facets=facets(db),
             lengths=_lengths(db),
-            judgements=judgements(db),
-            buckets=buckets.shown(bucket_rows),
-            num_buckets=len(bucket_rows),
+            judgements=judged,
+            buckets=read_buckets(db, dataset.describe()),
+            shown_sizes=shown_sizes,
             strips=strips,
             sample=sorted(
                 (some for some in content.sample if some in strips), key=lambda some: _by_source(strips[some])
@@ -114,12 +116,6 @@ def render(db: duckdb.DuckDBPyConnection, dataset: Dataset, live: Live | None = 
             min_clip_s=_min_clip_s(dataset),
         )
     )
-
-
-def judgements(db: duckdb.DuckDBPyConnection) -> dict[str, Judgement]:
-    """Each rule against the reviewers' labels, all rules together under the empty name; none without labels."""
-    good = read_verdicts(db)
-    return {found.rule: found for found in judge(read_reasons(db, good), good)} if good else {}
 
 
 def _told(db: duckdb.DuckDBPyConnection, shown: list[str]) -> list[str]:

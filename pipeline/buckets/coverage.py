@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from pipeline.buckets.config import BucketConfig
 from pipeline.dataset import Dataset
+from pipeline.views import open_tables
 from schemas.bucket import Bucket
 
 NATIVE_WIDTH = "coalesce(nullif(crop_width, 0), width)"
@@ -17,28 +19,34 @@ NATIVE_WIDTH = "coalesce(nullif(crop_width, 0), width)"
 NATIVE_HEIGHT = "coalesce(nullif(crop_height, 0), height)"
 
 _GROUPS = f"""
-    SELECT native_height, native_width, b.height, b.width, count(*) AS num_clips,
+    SELECT native_height, native_width, b.height, b.width, count(*) AS num_clips, sum(seconds) AS seconds,
         sum(num_frames)::BIGINT AS num_frames, sum(b.frames)::BIGINT AS num_taken,
         sum(num_frames - 1 - (b.frames - 1) * b.frame_step)::BIGINT AS num_after_last
     FROM buckets b JOIN (
-        SELECT clip_id, {NATIVE_HEIGHT} AS native_height, {NATIVE_WIDTH} AS native_width, num_frames FROM clips
+        SELECT clip_id, greatest({NATIVE_HEIGHT}, 1) AS native_height, greatest({NATIVE_WIDTH}, 1) AS native_width,
+            greatest(num_frames, 1) AS num_frames, coalesce(end_s - start_s, 0) AS seconds
+        FROM clips
     ) USING (clip_id)
+    WHERE b.height >= 1 AND b.width >= 1 AND b.frames >= 1 AND b.frame_step >= 1
     GROUP BY ALL ORDER BY num_clips DESC, native_height, native_width, b.height, b.width
 """
+_NATIVE, _BUCKET = ("native_height", "native_width"), ("height", "width")
 
 
 @dataclass(kw_only=True)
 class Coverage:
-    """What becomes of the clips of one native size. Shares are 0 to 1."""
+    """What becomes of the clips of one native size, or of those that train at one size. Shares are 0 to 1."""
 
     height: int
-    """Native, in pixels, black borders cut off."""
+    """In pixels; a native one has its black borders cut off."""
     width: int
     num_clips: int = 0
+    seconds: float = 0.0
+    """Of all its clips together."""
     num_frames: int = 0
     """Of all its clips together."""
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
-    """Clips by the bucket's (height, width), the most frequent first."""
+    """Clips by the other (height, width), the bucket's of a native size: the most frequent first."""
     crop_ratio: float = 0.0
     """Share of the resized picture that is cut off, mean over the clips."""
     downscale_ratio: float = 0.0
@@ -50,6 +58,13 @@ class Coverage:
     num_stretched: int = 0
     """Clips with a side that had to be stretched to one cell."""
 
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, its other sizes as a list."""
+        sizes = [
+            {"height": height, "width": width, "num_clips": clips} for (height, width), clips in self.sizes.items()
+        ]
+        return asdict(self) | {"sizes": sizes}
+
 
 def coverage(dataset: Dataset, config: BucketConfig) -> list[Coverage]:
     """What is lost for each native size, the most frequent size first.
@@ -58,30 +73,64 @@ def coverage(dataset: Dataset, config: BucketConfig) -> list[Coverage]:
         dataset: With the tables `clips` and `buckets`.
         config: With which the buckets were made.
     """
-    clips, buckets = dataset.manifest.dataset("clips"), dataset.manifest.dataset("buckets")
-    if clips is None or buckets is None:
-        return []
-    with duckdb.connect(":memory:") as db:
-        db.execute("SET python_enable_replacements = false")
-        db.register("clips", clips)
-        db.register("buckets", buckets)
-        return of_groups(db.sql(_GROUPS).to_arrow_table(), config)
+    with open_tables(dataset.manifest, ("clips", "buckets")) as db:
+        return by_native_size(read_groups(db), config)
 
 
-def of_groups(groups: pa.Table, config: BucketConfig) -> list[Coverage]:
-    """Groups of clips with one native and one bucket size, put together by native size."""
+def read_groups(db: duckdb.DuckDBPyConnection) -> pa.Table:
+    """The clips by native size and bucket's size, for both functions below.
+
+    Args:
+        db: Knows `clips` and `buckets`, as from `pipeline.views.open_tables`.
+    """
+    return db.sql(_GROUPS).to_arrow_table()
+
+
+def by_native_size(groups: pa.Table, config: BucketConfig) -> list[Coverage]:
+    """What is lost for each native size, the most frequent size first."""
+    return _put_together(groups, config, _NATIVE, _BUCKET)
+
+
+def by_bucket_size(groups: pa.Table, config: BucketConfig) -> list[Coverage]:
+    """What is lost for each height and width that clips train at, the most frequent first."""
+    return _put_together(groups, config, _BUCKET, _NATIVE)
+
+
+def in_all(rows: Iterable[Coverage]) -> Coverage:
+    """All sizes together; its own size and the other ones are left out."""
+    rows = list(rows)
+    clips, frames = sum(row.num_clips for row in rows), sum(row.num_frames for row in rows)
+    return Coverage(
+        height=0,
+        width=0,
+        num_clips=clips,
+        seconds=sum(row.seconds for row in rows),
+        num_frames=frames,
+        crop_ratio=sum(row.crop_ratio * row.num_clips for row in rows) / max(1, clips),
+        downscale_ratio=sum(row.downscale_ratio * row.num_clips for row in rows) / max(1, clips),
+        skipped_ratio=sum(row.skipped_ratio * row.num_frames for row in rows) / max(1, frames),
+        cut_ratio=sum(row.cut_ratio * row.num_frames for row in rows) / max(1, frames),
+        num_stretched=sum(row.num_stretched for row in rows),
+    )
+
+
+def _put_together(
+    groups: pa.Table, config: BucketConfig, key: tuple[str, str], other: tuple[str, str]
+) -> list[Coverage]:
     grid = config.grid()
     cell = grid.cell_height, grid.cell_width
     by_size: dict[tuple[int, int], Coverage] = {}
     for row in groups.to_pylist():
+        height, width = (row[name] for name in key)
+        found = by_size.setdefault((height, width), Coverage(height=height, width=width))
         native = row["native_height"], row["native_width"]
-        found = by_size.setdefault(native, Coverage(height=native[0], width=native[1]))
         resized = Bucket(1, row["height"], row["width"]).resize(*native, cell)
         area, resized_area = native[0] * native[1], resized.height * resized.width
         clips = row["num_clips"]
         found.num_clips += clips
+        found.seconds += row["seconds"]
         found.num_frames += row["num_frames"]
-        found.sizes[row["height"], row["width"]] = clips
+        found.sizes[row[other[0]], row[other[1]]] = clips
         # Sums for now: shares once every group is in.
         found.crop_ratio += clips * (1 - row["height"] * row["width"] / resized_area)
         found.downscale_ratio += clips * max(0.0, 1 - resized_area / area)
@@ -91,8 +140,8 @@ def of_groups(groups: pa.Table, config: BucketConfig) -> list[Coverage]:
     for found in by_size.values():
         found.crop_ratio /= found.num_clips
         found.downscale_ratio /= found.num_clips
-        found.cut_ratio /= max(1, found.num_frames)
-        found.skipped_ratio /= max(1, found.num_frames)
+        found.cut_ratio /= found.num_frames
+        found.skipped_ratio /= found.num_frames
     return sorted(by_size.values(), key=lambda found: (-found.num_clips, found.height, found.width))
 
 
@@ -113,16 +162,10 @@ def render_coverage(rows: Sequence[Coverage], most: int = 30) -> list[str]:
 
 
 def _line(name: str, rows: Sequence[Coverage]) -> str:
-    clips, frames = sum(row.num_clips for row in rows), max(1, sum(row.num_frames for row in rows))
-
-    def share(values: Iterable[float], total: int) -> str:
-        return f"{sum(values) / total:.1%}"
-
+    found = in_all(rows)
     return (
-        f"{name:>11}  {clips:>10}  {share((row.crop_ratio * row.num_clips for row in rows), clips):>8}"
-        f"  {share((row.downscale_ratio * row.num_clips for row in rows), clips):>7}"
-        f"  {share((row.skipped_ratio * row.num_frames for row in rows), frames):>7}"
-        f"  {share((row.cut_ratio * row.num_frames for row in rows), frames):>6}  {_sizes(rows)}"
+        f"{name:>11}  {found.num_clips:>10}  {found.crop_ratio:>8.1%}  {found.downscale_ratio:>7.1%}"
+        f"  {found.skipped_ratio:>7.1%}  {found.cut_ratio:>6.1%}  {_sizes(rows)}"
     )
 
 
