@@ -1,8 +1,27 @@
-"""Clips in, captions out: frames and prompts, caption engines, checks, and training of the captioner.
-
-From `pipeline` it takes only `media`, `manifest` and `shards`; it never imports `trainer`. Still empty.
-"""
+"""Clips in, captions out."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from captioner.caption_set import caption_set
+from captioner.clips import CaptionInput, caption_inputs
+from captioner.config import CaptionConfig
+from captioner.engine import CaptionEngine, CaptionReply, CaptionRequest, Window
+from captioner.engines import make_engine, missing
+from captioner.prompt import Prompt, find_prompt
+from captioner.stage import CaptionClips
+
+__all__ = [
+    "CaptionClips",
+    "CaptionConfig",
+    "CaptionEngine",
+    "CaptionInput",
+    "CaptionReply",
+    "CaptionRequest",
+    "Prompt",
+    "Window",
+    "caption_inputs",
+    "caption_set",
+    "find_prompt",
+    "make_engine",
+    "missing",
+]

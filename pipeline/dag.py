@@ -30,6 +30,8 @@ class InputStep:
     """Brings rows in order that no single input can decide, once all inputs are done."""
     models: Mapping[str, str] = field(default_factory=dict)
     """Digests of the models it uses, by name."""
+    own: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Of a table in which it has but some of the rows: a column, and its value in them."""
     missing: str = ""
     """What must be configured before it can run, as a sentence without its subject; empty where nothing is."""
 
@@ -125,8 +127,15 @@ def until(steps: Sequence[Step], name: str | None) -> list[Step]:
 
 
 def upstream(step: Step, steps: Sequence[Step]) -> list[Step]:
-    """Which of the steps fill tables that this one reads."""
-    return [other for other in steps if other is not step and set(step.reads) & set(other.writes)]
+    """Which of the steps fill tables that this one reads; of those that have but some of its rows, the earlier ones."""
+    place = {other.name: index for index, other in enumerate(steps)}
+
+    def fills(other: Step) -> bool:
+        partly = other.own.keys() if isinstance(other, InputStep) else set()
+        read = set(step.reads) & set(other.writes)
+        return bool(read - partly) or (bool(read) and place[other.name] < place[step.name])
+
+    return [other for other in steps if other is not step and fills(other)]
 
 
 def _check_columns(step: Step) -> None:

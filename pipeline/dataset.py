@@ -20,6 +20,11 @@ from pipeline.manifest import Manifest
 from pipeline.storage import filesystem, first_line, is_remote, transfer_errors
 from schemas import FORMAT_VERSION, ConfigError
 
+_BRIEF = "labels, "
+"""How the name of a writer begins that is done in a moment."""
+_BRIEF_S = 30.0
+"""How long one waits for such a writer."""
+_POLL_S = 0.05
 _LEASE_S = 60.0
 """How long an object store's lock outlives a writer that no longer renews it."""
 
@@ -111,44 +116,67 @@ class Dataset:
         Path(scratch).replace(path)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, brief: bool = False) -> Iterator[None]:
         """Be the only writer until the end of the block.
 
+        One that is brief, as a commit of labels, is waited for by others; any other writer turns them away at once.
         On a file system the kernel holds the lock and drops it when the process dies. On an object store it
         is an object made by a conditional PUT, which its owner renews; one that is not renewed for a
         minute is taken over.
 
+        Args:
+            brief: This writer is done in a moment.
+
         Raises:
             ConfigError: Another run is writing, or the folder cannot be written.
         """
-        with _object_lease(self) if self.is_remote else _kernel_lock(self.path(".lock"), self.root):
+        name = f"{_BRIEF if brief else ''}process {os.getpid()} on {socket.gethostname()}"
+        with _object_lease(self, name) if self.is_remote else _kernel_lock(self.path(".lock"), self.root, name):
             yield
 
 
 @contextmanager
-def _kernel_lock(path: str, root: str) -> Iterator[None]:
+def _kernel_lock(path: str, root: str, name: str) -> Iterator[None]:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise ConfigError(f"{root}: cannot be written: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
-            raise ConfigError(f"{root}: another run is writing to this dataset ({holder or 'unknown'})") from error
+        until = time.monotonic() + _BRIEF_S
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                holder = os.pread(fd, 200, 0).decode(errors="replace").strip()
+                # One that holds it and has no name yet writes it in the next moment.
+                if time.monotonic() > until or not (holder.startswith(_BRIEF) or not holder):
+                    raise ConfigError(_taken(root, holder)) from error
+            time.sleep(_POLL_S)
         os.ftruncate(fd, 0)
-        os.pwrite(fd, _writer_name().encode(), 0)
-        yield
+        os.pwrite(fd, name.encode(), 0)
+        try:
+            yield
+        finally:
+            # A name that stays behind would speak for the next one, before that writes its own.
+            os.ftruncate(fd, 0)
     finally:
         os.close(fd)
 
 
+def _taken(root: str, holder: str = "") -> str:
+    return f"{root}: another run is writing to this dataset" + (f" ({holder})" if holder else "")
+
+
 @contextmanager
-def _object_lease(dataset: Dataset) -> Iterator[None]:
+def _object_lease(dataset: Dataset, name: str) -> Iterator[None]:
     bucket, _, key = dataset.path("lock.json").partition("/")
-    lease = _Lease(dataset, bucket, key)
-    lease.take()
+    lease = _Lease(dataset, bucket, key, name)
+    until = time.monotonic() + _BRIEF_S
+    while (brief := lease.take()) is not None:
+        if time.monotonic() > until:
+            raise ConfigError(_taken(dataset.root, brief))
+        time.sleep(20 * _POLL_S)
     stop = threading.Event()
     renewer = threading.Thread(target=lease.renew_until, args=(stop,), daemon=True)
     renewer.start()
@@ -163,13 +191,17 @@ def _object_lease(dataset: Dataset) -> Iterator[None]:
 class _Lease:
     """An object that says who writes and until when; every change to it is conditional on its last ETag."""
 
-    def __init__(self, dataset: Dataset, bucket: str, key: str) -> None:
+    def __init__(self, dataset: Dataset, bucket: str, key: str, name: str) -> None:
         self._root, self._fs = dataset.root, dataset.fs
         self._where = {"Bucket": bucket, "Key": key}
+        self._name = name
         self._etag = ""
 
-    def take(self) -> None:
+    def take(self) -> str | None:
         """Become the writer.
+
+        Returns:
+            None, or the name of a writer that is worth waiting for: it is done in a moment.
 
         Raises:
             ConfigError: Another writer's lease has not run out.
@@ -183,13 +215,17 @@ class _Lease:
                 reply = self._fs.call_s3("get_object", **self._where)
                 held = json.loads(self._fs.cat_file(f"{self._where['Bucket']}/{self._where['Key']}"))
             except FileNotFoundError:
-                raise ConfigError(f"{self._root}: another run is writing to this dataset") from taken
+                # It was let go in between.
+                return "unknown"
             if held["until"] > time.time():
-                raise ConfigError(f"{self._root}: another run is writing to this dataset ({held['writer']})") from taken
+                if str(held["writer"]).startswith(_BRIEF):
+                    return str(held["writer"])
+                raise ConfigError(_taken(self._root, held["writer"])) from taken
             try:
                 self._put(IfMatch=reply["ETag"])
             except OSError as error:
-                raise ConfigError(f"{self._root}: another run is writing to this dataset") from error
+                raise ConfigError(_taken(self._root)) from error
+        return None
 
     def renew_until(self, stop: threading.Event) -> None:
         """Prolong the lease again and again; a process that cannot must not write on, and ends."""
@@ -208,9 +244,5 @@ class _Lease:
         self._fs.call_s3("delete_object", **self._where)
 
     def _put(self, **condition: str) -> None:
-        body = json.dumps({"writer": _writer_name(), "until": time.time() + _LEASE_S}).encode()
+        body = json.dumps({"writer": self._name, "until": time.time() + _LEASE_S}).encode()
         self._etag = self._fs.call_s3("put_object", Body=body, **self._where, **condition)["ETag"]
-
-
-def _writer_name() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"

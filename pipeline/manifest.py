@@ -135,7 +135,7 @@ class Manifest:
             self._write(table, data, predicate=None)
 
     def replace(
-        self, table: str, rows: pa.Table | Iterable[Row], owners: Sequence[str], *, among: str | None = None
+        self, table: str, rows: pa.Table | Iterable[Row], owners: Sequence[str], *, among: tuple[str, str] | None = None
     ) -> None:
         """Put rows in the place of all that these owners had, in one commit.
 
@@ -143,17 +143,17 @@ class Manifest:
             table: A name in `schemas.TABLES`.
             rows: The new rows; may be none.
             owners: Values of the table's owner column.
-            among: A value of the column `stage` to which the replacement is limited (for the ledger).
+            among: A column of strings and the value to which the replacement is limited.
         """
         data = to_table(table, rows)
         column = TABLES[table].owner
         if not owners or self._delta(table) is None:
             self.append(table, data)
             return
-        among_stage = "" if among is None else f" AND stage = {_quoted(among)}"
+        limited = "" if among is None else f" AND {among[0]} = {_quoted(among[1])}"
         spare = [owners[k : k + _IDS_A_PREDICATE] for k in range(0, len(owners), _IDS_A_PREDICATE)]
         for ids in spare:
-            predicate = f"{column} IN ({', '.join(map(_quoted, ids))}){among_stage}"
+            predicate = f"{column} IN ({', '.join(map(_quoted, ids))}){limited}"
             mine = data.filter(pc.is_in(data[column], pa.array(ids, pa.string())))
             self._write(table, mine, predicate=predicate)
 

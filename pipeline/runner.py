@@ -135,7 +135,7 @@ def _run_inputs(
 ) -> StageReport:
     assert plan.worklist is not None
     report = StageReport(step.name, started_at=_now())
-    commits = _Commits(step.name, step.writes, plan.worklist, dataset.manifest, run_id)
+    commits = _Commits(step, plan.worklist, dataset.manifest, run_id)
     shown = progress(step.name, len(plan.worklist))
     try:
         for result in executor.run(step.stage, plan.worklist):
@@ -171,7 +171,7 @@ def _run_tables(
         report.items = 1
         done = Result(WHOLE, busy_s=report.busy_s)
         rows = ledger_rows(step.name, [done], {WHOLE: plan.key}, run_id)
-        dataset.manifest.replace("ledger", rows, [WHOLE], among=step.name)
+        dataset.manifest.replace("ledger", rows, [WHOLE], among=("stage", step.name))
         shown.add(done)
     shown.close()
     report.ended_at = _now()
@@ -181,13 +181,14 @@ def _run_tables(
 class _Commits:
     """Gathers results and commits them in batches: rows of each table first, the ledger last."""
 
-    def __init__(self, stage: str, writes: Sequence[str], worklist: Worklist, manifest: Manifest, run_id: str) -> None:
-        self._stage, self._writes, self._worklist = stage, writes, worklist
+    def __init__(self, step: InputStep, worklist: Worklist, manifest: Manifest, run_id: str) -> None:
+        self._stage, self._writes, self._own, self._worklist = step.name, step.writes, step.own, worklist
         self._manifest, self._run_id = manifest, run_id
         # Of inputs that were done before, and of a run that died between two commits.
-        for table in writes if len(worklist) else ():
+        for table in step.writes if len(worklist) else ():
             owner = TABLES[table].owner
-            for rows in manifest.batches(table, [owner]):
+            where = pc.field(step.own[table][0]) == step.own[table][1] if table in step.own else None
+            for rows in manifest.batches(table, [owner], where):
                 worklist.note_leftovers(table, pc.unique(rows[owner]).to_pylist())
         self._waiting: list[Result] = []
         self._interval_s = _FIRST_COMMIT_S
@@ -208,14 +209,15 @@ class _Commits:
         ids = [result.input_id for result in self._waiting]
         for table in self._writes:
             rows = [row for result in self._waiting for row in result.rows.get(table, ())]
-            self._put(table, to_table(table, rows), self._worklist.leftovers(table, ids))
+            had = self._worklist.leftovers(table, ids)
+            self._put(table, to_table(table, rows), had, among=self._own.get(table))
         keys = {input_id: self._worklist.key(input_id) for input_id in ids}
         done = to_table("ledger", ledger_rows(self._stage, self._waiting, keys, self._run_id))
         # The plan has read the ledger: what is stale has a row there, and nothing else has.
-        self._put("ledger", done, [input_id for input_id in ids if keys[input_id].is_stale], among=self._stage)
+        self._put("ledger", done, [input_id for input_id in ids if keys[input_id].is_stale], ("stage", self._stage))
         self._waiting = []
 
-    def _put(self, table: str, rows: pa.Table, had: Sequence[str], among: str | None = None) -> None:
+    def _put(self, table: str, rows: pa.Table, had: Sequence[str], among: tuple[str, str] | None) -> None:
         """Replace the rows of inputs that had some; append those of the others, which reads no old file."""
         if had:
             of_old = pc.is_in(rows[TABLES[table].owner], pa.array(had, pa.string()))

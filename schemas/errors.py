@@ -49,13 +49,17 @@ class ErrorKind(StrEnum):
     preview = "preview"
     """What a clip is judged by (its preview pictures, its embedding) is missing or broken; another run tries again,
     since a scan that brings it back leaves the keys of what reads it as they are."""
+    engine = "engine"
+    """The captioner's model or server gave no answer; another run tries again."""
     storage = "storage"
     """The dataset cannot be written (a full disk, a lost right); ends the run and is never recorded."""
     bug = "bug"
     """Our own mistake, met on this item."""
 
 
-TRANSIENT = frozenset({ErrorKind.io, ErrorKind.changed, ErrorKind.worker_crash, ErrorKind.preview, ErrorKind.bug})
+TRANSIENT = frozenset(
+    {ErrorKind.io, ErrorKind.changed, ErrorKind.worker_crash, ErrorKind.preview, ErrorKind.engine, ErrorKind.bug}
+)
 """Kinds that a later run tries again; the others say something lasting of the content."""
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import duckdb
 
 from infra.inspect import Answer, funnel, funnel_json, funnel_text, open_views, story_text, tell, write_report
+from infra.inspect.buckets import buckets_text, read_buckets
+from infra.inspect.labels import judgements
 from infra.inspect.overview import overview, overview_text
 from infra.inspect.sql import TIMEOUT_S, view_names
 from infra.inspect.text import json_lines, size, table_lines, visible
@@ -23,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "inspect",
-        help="look at a dataset: SQL, one clip, the funnel, a report page",
+        help="look at a dataset: SQL, one clip, the funnel, the buckets, a report page",
         description="Look at a dataset; without an option, a short overview. Changes nothing.",
         epilog=f"Tables in SQL: {', '.join(view_names())}. A slash in a table's name is an underscore there "
         "(manifest/scores/scan is scores_scan); `scores` has one row a clip with the scores of every scorer. "
@@ -33,7 +35,12 @@ def add_parser(subparsers: Any) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--sql", metavar="SELECT", help="run one DuckDB SELECT over the dataset's tables")
     what.add_argument("--clip", metavar="ID", help="tell all of one clip; the beginning of its id is enough")
-    what.add_argument("--funnel", action="store_true", help="what reaches each step, and what is lost")
+    what.add_argument(
+        "--funnel",
+        action="store_true",
+        help="what reaches each step, and what is lost; with labels, how right each rule is",
+    )
+    what.add_argument("--buckets", action="store_true", help="pixels and frames that the buckets lose, by native size")
     what.add_argument(
         "--what-if",
         metavar="[NAME=]EXPR",
@@ -111,8 +118,12 @@ def _show(db: duckdb.DuckDBPyConnection, dataset: Dataset, args: argparse.Namesp
         story = tell(db, dataset, args.clip)
         _say(story.to_json(), story_text(story), as_json=args.json)
     elif args.funnel:
-        steps = funnel(db)
-        _say(funnel_json(steps), funnel_text(steps), as_json=args.json)
+        judged = judgements(db)
+        steps = funnel(db, judged)
+        _say(funnel_json(steps), funnel_text(steps, judged.get("")), as_json=args.json)
+    elif args.buckets:
+        buckets = read_buckets(db, dataset.describe())
+        _say(buckets.to_json(), buckets_text(buckets), as_json=args.json)
     else:
         found = overview(db, dataset)
         _say(found, overview_text(found), as_json=args.json)

@@ -17,6 +17,9 @@ from pipeline.views import view_name
 from schemas import ConfigError
 
 _FEW = 5
+_MOST_COPIES = 50
+_MAX_TEXT = 2000
+"""Characters of a text from outside on a terminal."""
 _ID = re.compile(r"[0-9a-f]{1,32}")
 
 
@@ -45,6 +48,16 @@ class ClipStory:
     """The rows of `files` with this content."""
     shot: dict[str, Any]
     """Its shot's row in `shots`; empty where there is none."""
+    selection: dict[str, Any]
+    """Its row in `selection`: kept or not, and why; empty where nothing was selected yet."""
+    duplicate: dict[str, Any]
+    """Its row in `duplicates`: the clip that stays in its place; empty where it is none."""
+    stays_for: list[dict[str, Any]]
+    """The rows of `duplicates` of the clips that it stays for, at most 50 of them."""
+    bucket: dict[str, Any]
+    """Its row in `buckets`; empty where it has none."""
+    labels: list[dict[str, Any]]
+    """What reviewers say of it."""
     scores: list[Score]
     captions: list[dict[str, Any]]
     preview_tar: str
@@ -81,10 +94,25 @@ def tell(db: duckdb.DuckDBPyConnection, dataset: Dataset, wanted: str) -> ClipSt
             video_id,
         ),
         shot=_first(shots),
+        selection=_first(_rows(db, "SELECT * EXCLUDE (clip_id, video_id) FROM selection WHERE clip_id = ?", clip_id)),
+        duplicate=_first(_rows(db, "SELECT * EXCLUDE (clip_id, video_id) FROM duplicates WHERE clip_id = ?", clip_id)),
+        stays_for=_rows(
+            db,
+            "SELECT clip_id, method, similarity, offset_s FROM duplicates WHERE duplicate_of = ? "
+            f"ORDER BY clip_id LIMIT {_MOST_COPIES}",
+            clip_id,
+        ),
+        bucket=_first(_rows(db, "SELECT * EXCLUDE (clip_id, video_id) FROM buckets WHERE clip_id = ?", clip_id)),
+        labels=_rows(
+            db,
+            "SELECT reviewer, good, note, created_at::VARCHAR AS created_at FROM labels WHERE clip_id = ? ORDER BY ALL",
+            clip_id,
+        ),
         scores=[score for table in score_tables() for score in _scores(db, table, clip_id)],
         captions=_rows(
             db,
-            "SELECT kind, caption_set, text, outcome, model_id FROM captions WHERE clip_id = ? ORDER BY ALL",
+            "SELECT kind, caption_set, text, outcome, model_id, flags, alignment FROM captions WHERE clip_id = ? "
+            "ORDER BY ALL",
             clip_id,
         ),
         preview_tar=dataset.preview_path(video_id),
@@ -100,7 +128,7 @@ def story_text(story: ClipStory) -> str:
     lines = [f"clip      {clip['clip_id']}"]
     for file in story.files:
         lines.append(f"source    {file['uri']}  ({size(file['num_bytes'])})")
-        lines += [f"          {key}: {file[key]}" for key in ("title", "license", "source_url") if file[key]]
+        lines += [f"          {key}: {_cut(file[key])}" for key in ("title", "license", "source_url") if file[key]]
     lines.append(f"video     {clip['video_id']}" + (f"  {_describe(video)}" if video else ""))
     if story.shot:
         shot = story.shot
@@ -114,7 +142,13 @@ def story_text(story: ClipStory) -> str:
         f"          frames [{clip['start_frame']}, {clip['end_frame']}), {clip['num_frames']} in all",
         f"edges     {clip['transition_in']} -> {clip['transition_out']}",
         f"picture   {clip['width']}x{clip['height']}{_crop(clip)}",
+        *_verdict(story.selection),
+        *_copies(story),
+        *_bucket(story.bucket),
     ]
+    for label in story.labels:
+        note = f": {label['note']}" if label["note"] else ""
+        lines.append(f"label     {'good' if label['good'] else 'bad'}, says {label['reviewer']}{note}")
     width = max((len(score.name) for score in story.scores), default=0)
     for score in story.scores:
         rank = "" if score.rank is None else f"above {100 * score.rank:.0f} % of clips"
@@ -122,10 +156,47 @@ def story_text(story: ClipStory) -> str:
         lines.append(line.rstrip())
     for caption in story.captions:
         origin = caption["model_id"] or "with the footage"
-        lines.append(f"caption   {caption['kind']} ({origin}): {caption['text']}")
+        aligned = "" if caption["alignment"] is None else f", alignment {number(caption['alignment'])}"
+        told = caption["outcome"] if caption["text"] is None else _cut(caption["text"])
+        lines.append(f"caption   {caption['kind']} ({origin}{aligned}): {told}")
     lines.append(f"previews  {', '.join(story.previews) or 'none'}")
     lines.append(f"          in {story.preview_tar}")
     return "\n".join(map(visible, lines))
+
+
+def _verdict(row: dict[str, Any]) -> list[str]:
+    if not row:
+        return ["selection not selected yet"]
+    if row["kept"]:
+        return ["selection kept"]
+    value, limit = row["score_value"], row["threshold"]
+    told = "" if value is None else f", value {number(value)}"
+    told += "" if limit is None else f", limit {number(limit)}"
+    return [f"selection dropped: {_cut(row['reason'] or 'unknown')}{told}"]
+
+
+def _copies(story: ClipStory) -> list[str]:
+    def how(row: dict[str, Any]) -> str:
+        likeness = "" if row["similarity"] is None else f", similarity {number(row['similarity'])}"
+        offset = "" if row["offset_s"] is None else f", offset {row['offset_s']:+.2f} s"
+        return f"({row['method'] or 'unknown'}{likeness}{offset})"
+
+    lines = [f"duplicate of {story.duplicate['duplicate_of']} {how(story.duplicate)}"] if story.duplicate else []
+    return lines + [f"stays for {row['clip_id']} {how(row)}" for row in story.stays_for]
+
+
+def _bucket(row: dict[str, Any]) -> list[str]:
+    if not row:
+        return []
+    step = "every frame" if row["frame_step"] == 1 else f"one frame in {row['frame_step']}"
+    known = row["frame_rate_num"] and row["frame_rate_den"]
+    rate = f" at {row['frame_rate_num'] / row['frame_rate_den']:.6g} frames/s" if known else ""
+    tokens = f", {row['num_tokens']:,} tokens" if row["num_tokens"] is not None else ""
+    return [f"bucket    {row['width']}x{row['height']}, {row['frames']} frames{rate} ({step}){tokens}"]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}… ({len(text):,} characters; --json has all)"
 
 
 def _resolve(db: duckdb.DuckDBPyConnection, wanted: str) -> str:
@@ -185,6 +256,8 @@ def _crop(clip: dict[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{len(value):,} numbers"
     return number(value) if value is None or isinstance(value, float) else str(value)
 
 

@@ -53,9 +53,15 @@ class Content:
     sections: list[ScoreSection]
     sample: tuple[str, ...]
     is_selected: bool
+    num_kept: int
     dropped: list[groups.Dropped]
     borders: list[groups.Border]
     pairs: list[groups.Pair]
+
+    def measured(self, rule: Rule) -> list[ScoreSection]:
+        """The scores on which a rule has a limit."""
+        columns = {limit.column for limit in rule.limits}
+        return [section for section in self.sections if section.name in columns and section.shown.counts]
 
     def clip_ids(self) -> list[str]:
         """Every clip that is shown, in the order in which pictures are given out."""
@@ -81,9 +87,10 @@ def gather(db: duckdb.DuckDBPyConnection, rules: list[Rule]) -> Content:
     kept = groups.kept(db, number=_SAMPLE)
     return Content(
         rules=rules,
-        sections=[*score_sections(db), *_measure_sections(db, rules)],
+        sections=_ranked([*score_sections(db), *_measure_sections(db, rules)], rules),
         sample=sample(db, number=_SAMPLE, seed=SEED) if kept is None else kept,
         is_selected=kept is not None,
+        num_kept=db.execute("SELECT count(*) FROM selection WHERE kept").fetchall()[0][0],
         dropped=groups.dropped(db, number=_DROPPED),
         borders=groups.borders(db, rules, number=_BORDER),
         pairs=groups.pairs(db, number=_PAIRS),
@@ -100,12 +107,27 @@ def score_sections(db: duckdb.DuckDBPyConnection) -> list[ScoreSection]:
                 continue
             shown = measure(db, f'"{column.name}"', view)
             fits = 3 * _EXTREMES * (len(sections) + 1) <= _MAX_STRIPS
-            # Where all clips are equal there is nothing to show at its ends.
-            number = _EXTREMES if fits and shown.minimum != shown.maximum else 0
-            ends = extremes(db, view, column.name, shown, number=number)
+            ends = _ends(db, view, column.name, shown) if fits else Extremes()
             scorer = table.removeprefix("scores/")
             sections.append(ScoreSection(column.name, scorer, score_doc(table, column.name), shown, ends))
     return sections
+
+
+def _ends(db: duckdb.DuckDBPyConnection, view: str, column: str, shown: Distribution) -> Extremes:
+    # Where all clips are equal there is nothing to show at its ends.
+    number = _EXTREMES if shown.minimum != shown.maximum else 0
+    return extremes(db, view, column, shown, number=number)
+
+
+def _ranked(sections: Sequence[ScoreSection], rules: Sequence[Rule]) -> list[ScoreSection]:
+    """First those that a rule has a limit on, in the rules' order; last those without a value."""
+    limited = list(dict.fromkeys(limit.column for rule in rules for limit in rule.limits))
+
+    def rank(section: ScoreSection) -> tuple[bool, int]:
+        place = limited.index(section.name) if section.name in limited else len(limited)
+        return not section.shown.counts, place
+
+    return sorted(sections, key=rank)
 
 
 def _measure_sections(db: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> list[ScoreSection]:
@@ -113,8 +135,8 @@ def _measure_sections(db: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> l
     scores = {column.name for table in score_tables() for column in score_columns(db, view_name(table))}
     known = {column.name for column in score_columns(db, "sampled") if column.is_number}
     wanted = dict.fromkeys(limit.column for rule in rules for limit in rule.limits)
+    spread = {name: measure(db, f'"{name}"', "sampled") for name in wanted if name in known - scores}
     return [
-        ScoreSection(name, "clip", score_doc("wide", name), measure(db, f'"{name}"', "sampled"), Extremes())
-        for name in wanted
-        if name in known - scores
+        ScoreSection(name, "clip", score_doc("wide", name), shown, _ends(db, "sampled", name, shown))
+        for name, shown in spread.items()
     ]

@@ -15,10 +15,9 @@ _MAX_EXAMPLES = 20
 _MAX_SHOTS = 24
 _MAX_TEXT = 300
 """Characters of a message from outside."""
+# As in the funnel: hashes of 64 bits stand for the keys.
 _UNCLIPPED = """
-FROM shots
-ANTI JOIN (SELECT DISTINCT video_id, shot_index FROM clips) AS used USING (video_id, shot_index)
-LEFT JOIN videos USING (video_id)
+FROM shots WHERE hash(video_id, shot_index) NOT IN (SELECT hash(video_id, shot_index) FROM clips)
 """
 _SECONDS = "(end_pts - start_pts) * time_base_num / time_base_den"
 
@@ -68,7 +67,7 @@ _FACETS = (
     ("shape", "videos", "videos", "aspect"),
     ("codec", "videos", "videos", "codec"),
     ("pixel format", "videos", "videos", "pixel_format"),
-    ("container", "videos", "videos", "container"),
+    ("container", "videos", "videos", "regexp_extract(container, '^[^,]*(,[^,]*)?')"),
     ("frames a second", "videos", "videos", "rate"),
     ("turned", "videos", "videos", "if(rotation_deg = 0, 'upright', rotation_deg || '° clockwise')"),
     ("transfer", "videos", "videos", "color_transfer"),
@@ -144,10 +143,13 @@ def unclipped(db: duckdb.DuckDBPyConnection) -> Unclipped:
     """The shots and the videos without a clip."""
     number = db.execute(f"SELECT count(*) {_UNCLIPPED}").fetchall()[0][0]
     cursor = db.execute(
-        f"""SELECT shots.video_id, uri, shot_index, {_SECONDS} AS seconds,
-            end_frame - start_frame AS num_frames, start_pts * time_base_num / time_base_den AS start_s,
-            transition_in, transition_out
-        {_UNCLIPPED} ORDER BY seconds DESC, shots.video_id, shot_index LIMIT {_MAX_SHOTS}"""
+        f"""WITH longest AS (
+            SELECT video_id, shot_index, {_SECONDS} AS seconds, end_frame - start_frame AS num_frames,
+                start_pts * time_base_num / time_base_den AS start_s, transition_in, transition_out
+            {_UNCLIPPED} ORDER BY seconds DESC, video_id, shot_index LIMIT {_MAX_SHOTS}
+        )
+        SELECT longest.*, uri FROM longest LEFT JOIN videos USING (video_id)
+        ORDER BY seconds DESC, video_id, shot_index"""
     )
     names = [column[0] for column in cursor.description]
     shots = tuple(dict(zip(names, row, strict=True)) for row in cursor.fetchall())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
 import duckdb
 
@@ -35,6 +35,11 @@ class Dropped:
     count: int
     clips: tuple[Shown, ...]
     """An even draw."""
+
+    @property
+    def limits(self) -> list[float]:
+        """The limits that its clips are beyond; several where a rule has more than one."""
+        return sorted({some.limit for some in self.clips if some.limit is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,21 @@ def dropped(db: duckdb.DuckDBPyConnection, *, number: int) -> list[Dropped]:
 def borders(db: duckdb.DuckDBPyConnection, rules: Sequence[Rule], *, number: int) -> list[Border]:
     """For each limit the clips that are nearest to it, on both sides; `draw_sample` comes first."""
     views = _views_by_column(db)
-    limits = [(rule, limit) for rule in rules for limit in rule.limits if limit.column in views]
-    return [_border(db, views[limit.column], rule, limit, number) for rule, limit in limits[:_MAX_BORDERS]]
+    limits = [(rule, limit) for rule in rules for limit in rule.limits if limit.column in views][:_MAX_BORDERS]
+    near = [[_near(db, views[limit.column], limit, op) for op in (limit.op, OPPOSITE[limit.op])] for _, limit in limits]
+    verdicts = _verdicts(db, {clip_id for sides in near for side in sides for clip_id, _ in side})
+
+    def chosen(side: Sequence[tuple[str, float]], limit: Limit, reason: str | None) -> tuple[Shown, ...]:
+        # Where nothing was selected yet, simply the nearest.
+        fitting = (some for some in side if verdicts.get(some[0], (reason,)) == (reason,))
+        return tuple(Shown(clip_id, value, limit.value) for clip_id, value in islice(fitting, number))
+
+    return [
+        Border(
+            rule.name, limit.column, limit.op, limit.value, chosen(kept, limit, None), chosen(lost, limit, rule.name)
+        )
+        for (rule, limit), (kept, lost) in zip(limits, near, strict=True)
+    ]
 
 
 def nearest_to(db: duckdb.DuckDBPyConnection, rule: Rule, *, number: int) -> list[str]:
@@ -93,12 +111,6 @@ def nearest_to(db: duckdb.DuckDBPyConnection, rule: Rule, *, number: int) -> lis
     sides = [side for border in borders(db, [rule], number=number) for side in (border.outside, border.inside)]
     turns = (some.clip_id for turn in zip_longest(*sides) for some in turn if some is not None)
     return list(dict.fromkeys(turns))[:number]
-
-
-def _border(db: duckdb.DuckDBPyConnection, view: str, rule: Rule, limit: Limit, number: int) -> Border:
-    inside = _nearest(db, view, limit.column, limit.op, limit.value, None, number)
-    outside = _nearest(db, view, limit.column, OPPOSITE[limit.op], limit.value, rule.name, number)
-    return Border(rule.name, limit.column, limit.op, limit.value, inside, outside)
 
 
 def _views_by_column(db: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -111,42 +123,42 @@ def _views_by_column(db: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def pairs(db: duckdb.DuckDBPyConnection, *, number: int) -> list[Pair]:
-    """A few duplicates of each method whose both clips exist."""
+    """A few duplicates of each method whose both clips exist: half the least alike, half drawn evenly."""
+    pair = "{'a': d.clip_id, 'b': duplicate_of, 'm': coalesce(method, 'unknown'), 's': similarity, 'o': offset_s}"
+    doubtful = "{'s': coalesce(similarity, 1.0), 'c': d.clip_id}"
     rows = db.execute(
-        f"""SELECT unnest(arg_min({{'a': d.clip_id, 'b': duplicate_of, 'm': coalesce(method, 'unknown'),
-            's': similarity, 'o': offset_s}}, d.clip_id, {number})) AS found
+        f"""SELECT unnest(list_concat(arg_min({pair}, {doubtful}, {number // 2}), arg_min({pair}, d.clip_id, {number})))
         FROM duplicates AS d
         SEMI JOIN clips ON clips.clip_id = d.clip_id SEMI JOIN clips AS stays ON stays.clip_id = duplicate_of
         GROUP BY method"""
     ).fetchall()
-    found = [Pair(*(row[0][key] for key in "abmso")) for row in rows]
-    return sorted(found, key=lambda pair: (pair.method, pair.clip_id))
+    by_method: dict[str, dict[str, Pair]] = {}
+    for row in rows:
+        found = Pair(*(row[0][key] for key in "abmso"))
+        few = by_method.setdefault(found.method, {})
+        if len(few) < number:
+            few.setdefault(found.clip_id, found)
+    return [
+        found
+        for _, few in sorted(by_method.items())
+        for found in sorted(few.values(), key=lambda found: (found.similarity or 0.0, found.clip_id))
+    ]
 
 
-def _nearest(
-    db: duckdb.DuckDBPyConnection,
-    view: str,
-    column: str,
-    op: str,
-    limit: float,
-    reason: str | None,
-    number: int,
-) -> tuple[Shown, ...]:
-    """The nearest clips on one side of a limit that the selection kept, or dropped for this reason.
-
-    Where nothing was selected yet, simply the nearest.
-    """
+def _near(db: duckdb.DuckDBPyConnection, view: str, limit: Limit, op: str) -> list[tuple[str, float]]:
+    """Clips on one side of a limit with their values, the nearest first."""
     order = "ASC" if op.startswith(">") else "DESC"
-    rows = db.execute(
-        f"""
-        WITH near AS (
-            SELECT clip_id, "{column}"::DOUBLE AS x FROM {view} WHERE "{column}" {op} {limit!r}
-            ORDER BY x {order}, clip_id LIMIT {_NEAREST}
-        )
-        SELECT clip_id, x FROM near LEFT JOIN selection USING (clip_id)
-        WHERE kept IS NULL OR ($1 IS NULL AND kept) OR (NOT kept AND reason = $1)
-        ORDER BY x {order}, clip_id LIMIT {number}
-        """,
-        [reason],
+    return db.execute(
+        f"""SELECT clip_id, "{limit.column}"::DOUBLE AS x FROM {view} WHERE "{limit.column}" {op} {limit.value!r}
+        ORDER BY x {order}, clip_id LIMIT {_NEAREST}"""
     ).fetchall()
-    return tuple(Shown(clip_id, value, limit) for clip_id, value in rows)
+
+
+def _verdicts(db: duckdb.DuckDBPyConnection, clip_ids: Iterable[str]) -> dict[str, tuple[str | None]]:
+    """Why each clip was dropped, None where it was kept; without those not selected yet."""
+    rows = db.execute(
+        "SELECT clip_id, CASE WHEN NOT kept THEN coalesce(reason, '') END FROM selection "
+        "WHERE kept IS NOT NULL AND clip_id IN (SELECT unnest($1))",
+        [list(clip_ids)],
+    ).fetchall()
+    return {clip_id: (reason,) for clip_id, reason in rows}

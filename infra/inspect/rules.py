@@ -175,12 +175,13 @@ class _Reader:
         raise _TooMuch
 
     def _comparison(self, op: str, left: dict[str, Any], right: dict[str, Any], is_negated: bool) -> Tree:
-        if left.get("type") == "VALUE_CONSTANT" and right.get("type") == "COLUMN_REF":
+        if left.get("type") == "VALUE_CONSTANT" and _measured(right) is not None:
             op, left, right = _TURNED.get(op, op), right, left
         of = [self.read(left, is_negated=is_negated), self.read(right, is_negated=is_negated)]
-        if left.get("type") == "COLUMN_REF" and right.get("type") == "VALUE_CONSTANT" and op in _TURNED:
+        column = _measured(left)
+        if column is not None and right.get("type") == "VALUE_CONSTANT" and op in _TURNED:
             kept = OPPOSITE[op] if is_negated else op
-            self.limits.append(Limit(left["column_names"][-1], kept, _value(right), *self._place(right)))
+            self.limits.append(Limit(column, kept, _value(right), *self._place(right)))
             of[1] = {"limit": len(self.limits) - 1}
         return {"op": op, "of": of}
 
@@ -190,6 +191,15 @@ class _Reader:
         coded = self.predicate.encode()
         before, text = coded[:start].decode(), coded[start : start + length].decode()
         return len(before), len(text)
+
+
+def _measured(node: dict[str, Any]) -> str | None:
+    """The column whose value is compared: of `coalesce(column, …)`, which says what holds without one, its first."""
+    if node.get("type") == "COLUMN_REF":
+        return str(node["column_names"][-1])
+    if node.get("type") == "OPERATOR_COALESCE" and node.get("children"):
+        return _measured(node["children"][0])
+    return None
 
 
 def _value(node: dict[str, Any]) -> float:

@@ -121,7 +121,8 @@ def _fill(db: duckdb.DuckDBPyConnection, cut: str, most: int) -> list[str]:
     chosen = "".join(f'({sql}) AS "{name}", ' for name, sql in columns.items())
     db.execute(
         f"""CREATE OR REPLACE TEMP TABLE sampled AS
-        SELECT clips.clip_id, {chosen} selection.kept AS selection_kept, selection.reason AS selection_reason
+        SELECT clips.clip_id, clips.video_id, {chosen}
+            selection.kept AS selection_kept, selection.reason AS selection_reason
         FROM (FROM clips WHERE {condition} ORDER BY clip_id LIMIT {most}) AS clips
         {" ".join(joins).format(where=condition, and_where=f"AND {condition}")}
         ORDER BY clips.clip_id"""

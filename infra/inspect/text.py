@@ -54,8 +54,10 @@ def size(num_bytes: int | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """A score, to four digits."""
-    return "none" if value is None else f"{value:.4g}"
+    """A score, to four digits; of thousands and more, whole."""
+    if value is None:
+        return "none"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
 
 
 def cell(value: object) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import secrets
 import signal
 import tarfile
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +32,15 @@ from schemas import ConfigError
 T = TypeVar("T")
 
 _MAX_BODY = 16 * 1024
+PATIENCE_S = 1.5
+"""How long a browser waits for a page that is being made; then it is told so, and asks again by itself."""
+_WAITING_CSS = "body { font: 16px/1.5 system-ui, sans-serif; margin: 20vh auto; max-width: 34em; padding: 0 1em }"
+_WAITING = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>rushes</title>
+<style>{css}</style></head><body><h1>{clips} clips</h1>
+<p>The page is being made, for {seconds:.0f} s now. It opens by itself; after that it is here at once until the tables
+change.</p></body></html>
+"""
 _MAX_KNOWN = 65536
 """Clips whose video is remembered."""
 MAX_REVIEWER = 80
@@ -50,13 +62,16 @@ class Server:
         dataset: What is shown.
         reviewer: In whose name labels are written.
         book: Takes the labels.
+        patience_s: How long a request for the page waits for it.
     """
 
-    def __init__(self, dataset: Dataset, reviewer: str, book: LabelBook) -> None:
+    def __init__(self, dataset: Dataset, reviewer: str, book: LabelBook, *, patience_s: float = PATIENCE_S) -> None:
         self.live = Live(secrets.token_urlsafe(24), reviewer)
         self._dataset, self._book, self._views = dataset, book, Views(dataset)
         self._page = _Page()
-        self._making = asyncio.Lock()
+        self._patience_s = patience_s
+        self._making: asyncio.Task[None] | None = None
+        self._making_since = 0.0
         # A clip's id comes from its video's: what was found once stays true.
         self._video_of = lru_cache(maxsize=_MAX_KNOWN)(self._find_video)
 
@@ -74,16 +89,38 @@ class Server:
         ]
 
     async def page(self, _: web.Request) -> web.Response:
-        """The page, made anew when the tables have changed."""
-        async with self._making:
-            state = await _in_thread(self._views.state)
-            if state != self._page.state or not self._page.html:
-                html = await _in_thread(self._views.read, lambda db, _: render(db, self._dataset, self.live))
-                self._page = _Page(state, html)
+        """The page, made anew when the tables have changed; of many clips that takes a while."""
+        state = await _in_thread(self._views.state)
+        if self._making is None and state != self._page.state:
+            self._making_since = time.monotonic()
+            self._making = asyncio.create_task(self._make(state))
+        if (making := self._making) is not None:
+            await asyncio.wait({making}, timeout=self._patience_s)
+            if not making.done():
+                return await self._waiting()
+            making.result()
         return web.Response(
             text=self._page.html,
             content_type="text/html",
             headers={"Content-Security-Policy": f"{policy(is_live=True)}; frame-ancestors 'none'"},
+        )
+
+    async def _make(self, state: str) -> None:
+        try:
+            html = await _in_thread(self._views.read_long, lambda db, _: render(db, self._dataset, self.live))
+            self._page = _Page(state, html)
+        finally:
+            self._making = None
+
+    async def _waiting(self) -> web.Response:
+        clips = await _in_thread(self._dataset.manifest.count, "clips")
+        seconds = time.monotonic() - self._making_since
+        digest = base64.b64encode(hashlib.sha256(_WAITING_CSS.encode()).digest()).decode()
+        return web.Response(
+            status=202,
+            text=_WAITING.format(css=_WAITING_CSS, clips=f"{clips:,}", seconds=seconds),
+            content_type="text/html",
+            headers={"Refresh": "1", "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'"},
         )
 
     async def no_icon(self, _: web.Request) -> web.Response:
@@ -158,9 +195,11 @@ class Server:
         return await self.labels(request)
 
 
-def make_app(dataset: Dataset, host: str, reviewer: str, book: LabelBook) -> web.Application:
+def make_app(
+    dataset: Dataset, host: str, reviewer: str, book: LabelBook, *, patience_s: float = PATIENCE_S
+) -> web.Application:
     """The server as an aiohttp application; it closes the book when it ends."""
-    server = Server(dataset, reviewer, book)
+    server = Server(dataset, reviewer, book, patience_s=patience_s)
     app = web.Application(middlewares=[guard(host, server.live.token), _told], client_max_size=_MAX_BODY)
     app.add_routes(server.routes())
 

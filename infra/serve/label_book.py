@@ -126,7 +126,7 @@ class LabelBook:
             if not batch:
                 return True
             try:
-                with self._dataset.lock():
+                with self._dataset.lock(brief=True):
                     commit(self._dataset, batch)
             except ConfigError as error:
                 self._waiting_for = str(error)
@@ -148,7 +148,7 @@ class LabelBook:
         is_empty = self.flush()
         if self._has_committed:
             # A run that holds the dataset now tidies it itself.
-            with contextlib.suppress(ConfigError), self._dataset.lock():
+            with contextlib.suppress(ConfigError), self._dataset.lock(brief=True):
                 self._dataset.manifest.tidy()
         path = Path(self._journal.name)
         if is_empty:

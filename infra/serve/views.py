@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _TIMEOUT_S = 30.0
 """How long a request's statements may take."""
+_PAGE_TIMEOUT_S = 1800.0
+"""How long those of a whole page may take."""
 
 
 class Views:
@@ -42,15 +44,26 @@ class Views:
             ConfigError: The dataset changed twice while it was read, or reading took too long.
         """
         with self._turn:
-            try:
-                return self._once(work, with_sample)
-            except ConfigError:
-                return self._once(work, with_sample)
+            return self._twice(work, with_sample, _TIMEOUT_S)
 
-    def _once(self, work: Callable[[duckdb.DuckDBPyConnection, list[Rule]], T], with_sample: bool) -> T:
+    def read_long(self, work: Callable[[duckdb.DuckDBPyConnection, list[Rule]], T]) -> T:
+        """The same for a whole page, beside the requests, which do not wait for it."""
+        return self._twice(work, False, _PAGE_TIMEOUT_S)
+
+    def _twice(
+        self, work: Callable[[duckdb.DuckDBPyConnection, list[Rule]], T], with_sample: bool, timeout_s: float
+    ) -> T:
+        try:
+            return self._once(work, with_sample, timeout_s)
+        except ConfigError:
+            return self._once(work, with_sample, timeout_s)
+
+    def _once(
+        self, work: Callable[[duckdb.DuckDBPyConnection, list[Rule]], T], with_sample: bool, timeout_s: float
+    ) -> T:
         with open_views(self._dataset.manifest) as db:
             rules = rules_of(self._dataset.describe(), db)
-            timer = threading.Timer(_TIMEOUT_S, db.interrupt)
+            timer = threading.Timer(timeout_s, db.interrupt)
             timer.daemon = True
             timer.start()
             try:
@@ -58,7 +71,7 @@ class Views:
                     draw_sample(db, rules)
                 return work(db, rules)
             except duckdb.InterruptException as error:
-                raise ConfigError(f"stopped after {_TIMEOUT_S:g} s") from error
+                raise ConfigError(f"stopped after {timeout_s:g} s") from error
             finally:
                 timer.cancel()
                 timer.join()

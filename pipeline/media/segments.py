@@ -107,7 +107,7 @@ def plan_segments(
         return WHOLE
     with open_container(source, limits) as container:
         stream = select_stream(container, stream_index, limits)
-        if not container.format.name.startswith(_CONTAINERS) or stream.codec_context.name not in _CODECS:
+        if not starts_inside(container, stream):
             return WHOLE
         target = round(target_s / stream_time_base(stream))
         times = _clean_times(container, stream, progress or (lambda packets: None))
@@ -119,6 +119,11 @@ def plan_segments(
             return WHOLE
     edges = [None, *starts, None]
     return list(pairwise(edges))
+
+
+def starts_inside(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether decoding can begin at a keyframe inside the file: it has an index, and the decoder is reset there."""
+    return container.format.name.startswith(_CONTAINERS) and stream.codec_context.name in _CODECS
 
 
 def _clean_times(

@@ -65,6 +65,7 @@ def balance(embeddings: ds.Dataset | None, kept: pa.Table, config: BalanceConfig
     """
     with duckdb.connect(":memory:") as db:
         db.execute("SET python_enable_replacements = false")
+        db.execute("SET enable_progress_bar = false")
         db.register("kept", _with_score(kept))
         if embeddings is None or config.method == "none":
             return _kept_all(db)

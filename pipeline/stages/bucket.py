@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import duckdb
 import pyarrow as pa
 
 from pipeline.buckets.assign import Grid, assign
 from pipeline.buckets.config import BucketConfig, check_budget
 from pipeline.buckets.coverage import NATIVE_HEIGHT, NATIVE_WIDTH
 from pipeline.dataset import Dataset
+from pipeline.views import open_tables
 from schemas import TABLES
 
 __all__ = ["NAME", "READS", "VERSION", "WRITES", "BucketConfig", "check_budget", "compute"]
@@ -42,16 +42,9 @@ def compute(dataset: Dataset, config: BucketConfig) -> None:
         config: The grid and the budget.
     """
     manifest = dataset.manifest
-    schema = TABLES["buckets"].schema
-    clips, selection = manifest.dataset("clips"), manifest.dataset("selection")
-    if clips is None or selection is None:
-        manifest.overwrite("buckets", schema.empty_table())
-        return
-    with duckdb.connect(":memory:") as db:
-        db.execute("SET python_enable_replacements = false")
-        db.register("clips", clips)
-        db.register("selection", selection)
+    with open_tables(manifest, ["clips", "selection"]) as db:
         native = db.sql(_NATIVE).to_arrow_reader(_BATCH_ROWS)
+        schema = TABLES["buckets"].schema
         rows = _rows(native, config.grid(), schema)
         manifest.overwrite("buckets", pa.RecordBatchReader.from_batches(schema, rows))
 

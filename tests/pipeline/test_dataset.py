@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,35 @@ def test_only_one_process_writes_and_a_killed_one_holds_nothing(tmp_path: Path) 
         other.wait()
     with dataset.lock():
         pass
+
+
+def test_a_brief_writer_is_waited_for_and_any_other_turns_away_at_once(tmp_path: Path) -> None:
+    dataset = Dataset(str(tmp_path))
+    dataset.create()
+    entered, free = threading.Event(), threading.Event()
+
+    def commit() -> None:
+        with dataset.lock(brief=True):
+            entered.set()
+            assert free.wait(20)
+
+    other = threading.Thread(target=commit)
+    other.start()
+    assert entered.wait(20)
+    threading.Timer(0.3, free.set).start()
+    with dataset.lock():
+        assert free.is_set()
+        with pytest.raises(ConfigError, match="another run is writing"), dataset.lock(brief=True):
+            raise AssertionError("never entered")
+    other.join()
+
+
+def test_no_writers_name_outlives_it(tmp_path: Path) -> None:
+    dataset = Dataset(str(tmp_path))
+    for brief in (True, False):
+        with dataset.lock(brief=brief):
+            assert str(os.getpid()) in (tmp_path / ".lock").read_text()
+        assert (tmp_path / ".lock").read_text() == ""
 
 
 def test_a_dataset_remembers_what_it_was_made_with(tmp_path: Path) -> None:

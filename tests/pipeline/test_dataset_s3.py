@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -38,6 +39,15 @@ def test_only_one_writer_holds_the_lock_of_an_object_store(s3: Any) -> None:
         raise AssertionError("never entered")
     with other.lock():
         pass
+
+
+def test_a_brief_writer_to_an_object_store_is_waited_for(s3: Any) -> None:
+    dataset = Dataset(f"{s3.url}/brief/ds")
+    held = {"writer": "labels, process 1 on another machine", "until": time.time() + 1000}
+    dataset.fs.pipe_file(dataset.path("lock.json"), json.dumps(held).encode())
+    threading.Timer(0.5, dataset.fs.rm_file, [dataset.path("lock.json")]).start()
+    with dataset.lock():
+        assert "labels" not in json.loads(dataset.fs.cat_file(dataset.path("lock.json")))["writer"]
 
 
 def test_a_lock_that_is_no_longer_renewed_is_taken_over(s3: Any) -> None:

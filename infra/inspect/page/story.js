@@ -35,7 +35,7 @@ function storyBody(story) {
     make("div", { class: "frames large" }, picturesOf(story.clip.clip_id)),
     make("h2", {}, make("bdi", {}, cut(fileName(story.video.uri), 300))),
     make("p", { class: "soft" }, make("code", {}, story.clip.clip_id)),
-    verdict(story), captionsOf(story), sourceOf(story), scoresOf(story), duplicatesOf(story), othersOf(story), labelsOf(story));
+    verdict(story), captionsOf(story), duplicatesOf(story), labelsOf(story), bucketsOf(story), sourceOf(story), scoresOf(story), othersOf(story));
 }
 
 function verdict(story) {
@@ -98,7 +98,8 @@ function scoresOf(story) {
 
 function duplicatesOf(story) {
   const line = (row, clipId, role) => make("li", {}, make("button", { type: "button", class: "link", "data-clip": clipId }, clipId.slice(0, 10)),
-    ` ${role} · ${row.method}, similarity ${number(row.similarity)}${row.offset_s === null ? "" : `, offset ${number(row.offset_s)} s`}`);
+    ` ${role} · ${row.method}, similarity ${number(row.similarity)}${row.offset_s === null ? "" : `, offset ${number(row.offset_s)} s`}`,
+    make("div", { class: "frames", "data-clip": clipId }, picturesOf(clipId)));
   const lines = [
     ...(story.duplicate && story.duplicate.duplicate_of ? [line(story.duplicate, String(story.duplicate.duplicate_of), "stays in its place")] : []),
     ...story.stays_for.map((row) => line(row, String(row.clip_id), "goes, this one stays")),
@@ -115,9 +116,12 @@ function bucketOf(row) {
   ]);
 }
 
-const NOT_TOLD = new Set(["clip_id", "video_id"]);
+const bucketsOf = (story) => (story.tables.buckets ?? []).map(bucketOf);
+
+const TOLD_ABOVE = new Set(["captions", "buckets"]);
+const NOT_TOLD = new Set(["clip_id", "video_id", "kept", "reason", "score_value", "threshold"]);
 function othersOf(story) {
-  return Object.entries(story.tables).filter(([table]) => table !== "captions").flatMap(([table, rows]) => rows.map((row) => table === "buckets" ? bucketOf(row) :
+  return Object.entries(story.tables).filter(([table]) => !TOLD_ABOVE.has(table)).flatMap(([table, rows]) => rows.map((row) =>
     facts(table, Object.entries(row).filter(([name]) => !NOT_TOLD.has(name)).map(([name, value]) => [name, value === null ? null : typeof value === "object" ? JSON.stringify(value) : number(value, 6)]))));
 }
 

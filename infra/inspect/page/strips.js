@@ -7,8 +7,9 @@ function makeStrip(story, extra = []) {
     make("div", { class: "frames" }, picturesOf(clip.clip_id)),
     make("figcaption", {},
       make("span", { class: "source", title: cut(story.video.uri ?? "") }, make("bdi", {}, cut(fileName(story.video.uri), 200))),
-      make("span", { class: "span" }, `${(clip.start_s ?? 0).toFixed(2)}–${(clip.end_s ?? 0).toFixed(2)} s`),
-      make("code", {}, clip.clip_id.slice(0, 10)), extra));
+      make("span", { class: "line" },
+        make("span", { class: "span" }, `${(clip.start_s ?? 0).toFixed(2)}–${(clip.end_s ?? 0).toFixed(2)} s`), " ",
+        make("code", {}, clip.clip_id.slice(0, 10))), extra));
 }
 
 /** Its pictures: from the server, or those that the page already shows. */

@@ -67,6 +67,19 @@ def test_the_funnel_is_text_or_json(made: str, capsys: pytest.CaptureFixture[str
     ]
 
 
+def test_buckets_are_text_or_json(made: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, made, "--buckets") == "no clip has a bucket\n"
+    assert json.loads(said(capsys, made, "--buckets", "--json"))["all"]["num_clips"] == 0
+    size = {"clip_id": "d" * 32, "width": 1280, "height": 720}
+    manifest = Dataset(made).manifest
+    manifest.append("clips", [size | {"num_frames": 50}])
+    manifest.append("buckets", [size | {"height": 704, "frames": 49, "frame_step": 1}])
+    lines = said(capsys, made, "--buckets").splitlines()
+    assert lines[1].split() == ["1280x720", "1", "2.2%", "0.0%", "0.0%", "2.0%", "1280x704"]
+    (row,) = json.loads(said(capsys, made, "--buckets", "--json"))["by_native_size"]
+    assert (row["width"], row["cut_ratio"]) == (1280, 0.02)
+
+
 def test_the_report_is_written_and_named(made: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "page.html"
     assert said(capsys, made, "--report", str(out)).startswith(f"{out}: ")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import duckdb
 import pytest
 
-from infra.inspect.clip_story import story_text, tell
+from infra.inspect.clip_story import ClipStory, story_text, tell
 from infra.inspect.sql import open_views
 from pipeline.dataset import Dataset
 from schemas import ConfigError
@@ -47,6 +48,50 @@ def test_the_story_holds_everything_from_source_to_previews(db: duckdb.DuckDBPyC
     ):
         assert told in text
     assert json.loads(json.dumps(story.to_json()))["clip"]["clip_id"] == story.clip["clip_id"]
+
+
+def of_selected(selected: Dataset, table: str) -> ClipStory:
+    """The story of the first clip of a table."""
+    with open_views(selected.manifest) as db:
+        clip = db.execute(f"SELECT clip_id FROM {table} ORDER BY clip_id LIMIT 1").fetchall()[0][0]
+        return tell(db, selected, clip)
+
+
+def test_a_duplicate_names_the_clip_that_stays_and_that_one_names_it(selected: Dataset) -> None:
+    copy = of_selected(selected, "duplicates")
+    told = f"duplicate of {copy.duplicate['duplicate_of']} (perceptual, similarity 0.97, offset +1.50 s)"
+    assert told in story_text(copy)
+    with open_views(selected.manifest) as db:
+        stays = tell(db, selected, copy.duplicate["duplicate_of"])
+    assert f"stays for {copy.clip['clip_id']} (perceptual" in story_text(stays)
+    assert stays.duplicate == {}
+
+
+def test_a_verdict_has_its_reason_value_and_limit(maker: Callable[[], Any]) -> None:
+    made = maker()
+    made.video("/footage/a.mp4", [100, 100])
+    kept, lost = made.rows["clips"]
+    made.add("selection", clip_id=kept["clip_id"], video_id="v", kept=True)
+    row = {"kept": False, "reason": "blurred", "score_value": 0.125, "threshold": 0.25}
+    made.add("selection", clip_id=lost["clip_id"], video_id="v", **row)
+    made.add("labels", clip_id=lost["clip_id"], reviewer="ben", good=False, note="soft \u202e")
+    made.add("labels", clip_id=lost["clip_id"], reviewer="ana", good=True)
+    dataset = made.write()
+    with open_views(dataset.manifest) as db:
+        stories = [tell(db, dataset, clip["clip_id"]) for clip in (kept, lost)]
+    assert "selection kept" in story_text(stories[0])
+    text = story_text(stories[1])
+    assert "selection dropped: blurred, value 0.125, limit 0.25" in text
+    assert "label     good, says ana\nlabel     bad, says ben: soft \\u202e" in text
+    assert [label["reviewer"] for label in json.loads(json.dumps(stories[1].to_json()))["labels"]] == ["ana", "ben"]
+
+
+def test_a_bucket_and_a_caption_without_end(selected: Dataset) -> None:
+    assert "1008x560, " in story_text(of_selected(selected, "buckets"))
+    captioned = of_selected(selected, "captions")
+    assert len(captioned.captions[0]["text"]) > 10**6
+    assert "--json has all" in story_text(captioned)
+    assert len(story_text(captioned)) < 10_000
 
 
 def test_ranks_say_where_a_value_lies(db: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:

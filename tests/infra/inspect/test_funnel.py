@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from infra.inspect.funnel import Step, funnel, funnel_json, funnel_text
+from infra.inspect.labels import judgements
 from infra.inspect.sql import open_views
 from pipeline.dataset import Dataset
 
@@ -76,6 +77,33 @@ def test_the_table_has_a_line_a_step_and_a_line_a_loss(steps: dict[str, Step]) -
     text = funnel_text(steps.values())
     assert len(text.splitlines()) == 1 + sum(1 + len(step.losses) for step in steps.values())
     assert json.loads(json.dumps(funnel_json(steps.values())))[-1]["name"] == "clips"
+
+
+def test_reasons_tell_how_right_they_are_by_the_labels(selected: Dataset) -> None:
+    with open_views(selected.manifest) as db:
+        judged = judgements(db)
+        steps = funnel(db, judged)
+        rows = db.execute(
+            "SELECT reason, count(*) FILTER (NOT good), count(*) FROM labels JOIN selection USING (clip_id) "
+            "WHERE NOT kept GROUP BY ALL"
+        ).fetchall()
+        (num_bad,) = db.execute("SELECT count(*) FROM labels WHERE NOT good").fetchall()[0]
+    assert rows
+    losses = {loss.reason: loss.judged for step in steps for loss in step.losses}
+    told = {loss["reason"]: loss["judged"] for step in funnel_json(steps) for loss in step["losses"]}
+    text = funnel_text(steps, judged[""])
+    for reason, bad, dropped in rows:
+        assert losses[reason] is not None
+        assert (told[reason]["precision"], told[reason]["recall"]) == (bad / dropped, bad / num_bad)
+        assert f"({bad}/{dropped})" in text
+        assert f"({bad}/{num_bad})" in text
+    assert "all reasons" in text
+    assert "precision: of the labelled clips that a rule drops" in text
+    assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def test_without_labels_nothing_is_said_of_how_right_a_rule_is(steps: dict[str, Step]) -> None:
+    assert "precision" not in funnel_text(steps.values())
 
 
 def test_a_selection_adds_its_reasons_and_what_it_keeps(maker: Callable[[], Any]) -> None:

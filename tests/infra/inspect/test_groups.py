@@ -76,6 +76,30 @@ def test_duplicates_come_in_pairs(opened: Any) -> None:
     assert pair.clip_id != pair.duplicate_of
 
 
+def test_the_least_alike_pairs_are_shown_and_an_even_draw_of_the_others(empty_dataset: Dataset) -> None:
+    ids = [f"{k:032x}" for k in range(41)]
+    empty_dataset.manifest.append("clips", [{"clip_id": some, "video_id": "v"} for some in ids])
+    rows = [
+        {"clip_id": some, "duplicate_of": ids[40], "method": "semantic", "similarity": 1 - k / 100}
+        for k, some in enumerate(ids[:40])
+    ]
+    empty_dataset.manifest.append("duplicates", [*rows, {"clip_id": "gone", "duplicate_of": "gone too"}])
+    with open_views(empty_dataset.manifest) as db:
+        found = groups.pairs(db, number=8)
+    assert [pair.clip_id for pair in found] == [ids[k] for k in (39, 38, 37, 36, 3, 2, 1, 0)]
+
+
+def test_a_rule_with_two_limits_names_both(empty_dataset: Dataset) -> None:
+    rows = [
+        {"clip_id": f"{k:032x}", "kept": False, "reason": "text", "score_value": 0.5, "threshold": (0.1, 0.4)[k % 2]}
+        for k in range(4)
+    ]
+    empty_dataset.manifest.append("selection", rows)
+    with open_views(empty_dataset.manifest) as db:
+        (group,) = groups.dropped(db, number=6)
+    assert group.limits == [0.1, 0.4]
+
+
 def test_before_any_selection_there_is_neither_kept_nor_dropped(dataset: Dataset) -> None:
     with open_views(dataset.manifest) as db:
         draw_sample(db, [])

@@ -24,6 +24,9 @@ def db() -> Any:
         pytest.param("NOT NOT x > 0.5", [("x", ">", 0.5, "0.5")], id="negated twice"),
         pytest.param("é IS NULL OR x >= 7", [("x", ">=", 7.0, "7")], id="letters of two bytes before it"),
         pytest.param("x >= 1_000", [("x", ">=", 1000.0, "1_000")], id="digits set apart"),
+        pytest.param("coalesce(x, 0) <= 0.29", [("x", "<=", 0.29, "0.29")], id="a value that may be missing"),
+        pytest.param("0.5 > coalesce(x, y, 1)", [("x", "<", 0.5, "0.5")], id="another value where one is missing"),
+        pytest.param("coalesce(a + b, 0) >= 2 OR coalesce(1, a) >= 2", [], id="no column to begin with"),
         pytest.param("a + b >= 2 AND c = 3", [], id="nothing that is one column's limit"),
     ],
 )
@@ -81,6 +84,13 @@ def test_a_preset_and_the_rules_after_it_are_those_of_the_selection(db: Any) -> 
     rules = rules_of({"config": {"select": select}}, db)
     assert rules[-1].name == "mine"
     assert any(limit.column == "aesthetic" for rule in rules for limit in rule.limits)
+
+
+def test_every_default_rule_with_a_number_can_be_moved(db: Any) -> None:
+    rules = rules_of({"config": {"select": {}}}, db)
+    assert len(rules) > 5
+    for rule in rules:
+        assert bool(rule.limits) == any(sign in rule.predicate for sign in "<>"), rule.predicate
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from infra.inspect.text import aligned, cell, hours, json_lines, share, size, table_lines, visible
+from infra.inspect.text import aligned, cell, hours, json_lines, number, share, size, table_lines, visible
 
 
 def test_visible_leaves_letters_of_every_script_and_spells_out_what_hides_or_moves() -> None:
@@ -41,6 +41,21 @@ def test_little_never_reads_as_nothing() -> None:
 )
 def test_sizes(num_bytes: int | None, text: str) -> None:
     assert size(num_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "none"),
+        (0.123456, "0.1235"),
+        (999.96, "1000"),
+        (36_570.4, "36,570"),
+        (-5e6, "-5,000,000"),
+        (1e300, "1e+300"),
+    ],
+)
+def test_numbers(value: float | None, text: str) -> None:
+    assert number(value) == text
 
 
 def test_a_cell_is_one_short_line() -> None:

@@ -17,6 +17,8 @@ from pipeline.dataset import Dataset
 from pipeline.previews import write_previews
 
 VIDEO = "ab" * 16
+EVIL = '</script><script>window.harmed=1</script>"\'`<a href="javascript:harmed=1">{{7*7}}\u202e\u2066\x1b[2J'
+"""Markup, a script's end, quotes, a link that is script, a template, and characters that turn or move text."""
 HOSTILE = "<img src=x onerror=alert(1)>\u2028</script>"
 
 
@@ -43,6 +45,25 @@ def fill(folder: Path) -> Dataset:
     return made
 
 
+def fill_hostile(folder: Path) -> Dataset:
+    """The same, with hostile text wherever the tables hold text from outside."""
+    made = fill(folder)
+    made.write_description({"select": {"rules": {EVIL: "luma_mean >= 0.5"}}}, {})
+    clips = made.manifest.read("clips").to_pylist()
+    ids = [{"clip_id": row["clip_id"], "video_id": VIDEO} for row in clips]
+    add = made.manifest.append
+    add("files", [{"uri": f"/f/{EVIL}", "outcome": "error", "error_kind": EVIL, "error": EVIL}])
+    licence = {"license": EVIL, "source_url": "javascript:window.harmed=1", "title": EVIL}
+    add("files", [{"uri": f"/f/again {EVIL}", "video_id": VIDEO, "outcome": "ok"} | licence])
+    made.manifest.replace("selection", [some | {"kept": False, "reason": EVIL} for some in ids], [VIDEO])
+    caption = {"kind": EVIL, "caption_set": EVIL, "outcome": EVIL, "model_id": EVIL, "flags": [EVIL]}
+    add("captions", [ids[0] | caption | {"text": EVIL + "x" * 10**6}, ids[1] | caption | {"text": None}])
+    add("labels", [{"clip_id": ids[k]["clip_id"], "reviewer": EVIL, "good": False, "note": EVIL} for k in (0, 1)])
+    add("duplicates", [ids[1] | {"duplicate_of": ids[0]["clip_id"], "method": EVIL, "similarity": 0.5}])
+    add("buckets", [some | {"frames": 1, "height": 16, "width": 16, "frame_step": 1, "num_tokens": 1} for some in ids])
+    return made
+
+
 @dataclass
 class Served:
     """A running server."""
@@ -61,6 +82,12 @@ class Served:
 def dataset(tmp_path: Path) -> Dataset:
     """A small dataset that may be changed."""
     return fill(tmp_path)
+
+
+@pytest.fixture
+def hostile_dataset(tmp_path: Path) -> Dataset:
+    """A dataset in which every text from outside is hostile."""
+    return fill_hostile(tmp_path / "hostile")
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from infra.serve import serve
+from infra.serve import make_app, serve
+from infra.serve.label_book import LabelBook
 from pipeline.dataset import Dataset
 from schemas import ConfigError
 
@@ -25,7 +28,12 @@ class Client:
         self.netloc = urlsplit(url).netloc
 
     def ask(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> tuple[int, Any, Any]:
-        """Status, body (read as JSON where it is), headers."""
+        """Status, body (read as JSON where it is), headers; a page that is being made is waited for."""
+        while (answer := self._ask(path, method, body, headers))[0] == 202:
+            time.sleep(0.1)
+        return answer
+
+    def _ask(self, path: str, method: str, body: Any, headers: dict[str, str]) -> tuple[int, Any, Any]:
         connection = http.client.HTTPConnection(self.netloc, timeout=60)
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.putrequest(method, path, skip_host="Host" in headers)
@@ -97,6 +105,55 @@ def test_pages_stories_pictures_search_and_queues(reader: Client) -> None:
 )
 def test_what_there_is_not_is_not_found(reader: Client, path: str) -> None:
     assert reader.ask(path)[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/labels", "/api/search?q=a", "/api/queue", f"/api/clip/{'3' * 32}", "/nowhere"]
+)
+def test_no_path_answers_under_a_foreign_name_or_another_sites_page(reader: Client, path: str) -> None:
+    assert reader.ask(path, Host="rebound.example:8765")[0] == 403
+    assert reader.ask(path, Host="")[0] == 403
+    assert reader.ask(path, Origin="http://127.0.0.1:1")[0] == 403
+    if path != "/":
+        assert reader.ask(path, Sec_Fetch_Site="cross-site")[0] == 403
+        assert reader.ask(path, Sec_Fetch_Site="same-site")[0] == 403
+
+
+def test_only_one_path_takes_anything_and_only_with_the_token(reader: Client) -> None:
+    token = {"X_Rushes_Token": reader.token()}
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        for path in ("/", "/api/search", "/api/queue", f"/api/clip/{'3' * 32}", f"/preview/{'3' * 32}/0.jpg"):
+            assert reader.ask(path, method, {})[0] == 403, (method, path)
+            assert reader.ask(path, method, {}, **token)[0] == 405, (method, path)
+    assert reader.ask("/api/labels", "PUT", {}, **token)[0] == 405
+
+
+def test_every_answer_forbids_framing_sniffing_and_reading_from_elsewhere(reader: Client) -> None:
+    for path in ("/", "/api/labels", "/nowhere", "/favicon.ico", f"/preview/{'3' * 32}/0.jpg"):
+        headers = reader.ask(path)[2]
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-store"
+        assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_a_browser_that_would_wait_long_is_told_and_asks_again(dataset: Dataset) -> None:
+    from aiohttp.test_utils import TestClient, TestServer
+
+    async def ask() -> None:
+        book = LabelBook(dataset)
+        server = TestServer(make_app(dataset, "127.0.0.1", "ana", book, patience_s=0.0))
+        async with TestClient(server) as client:
+            first = await client.get("/")
+            assert (first.status, first.headers["Refresh"]) == (202, "1")
+            assert "<h1>8 clips</h1>" in await first.text()
+            while (later := await client.get("/")).status == 202:
+                await asyncio.sleep(0.05)
+            assert later.status == 200
+            assert (await client.get("/")).status == 200
+
+    asyncio.run(ask())
 
 
 def test_who_may_ask(client: Client) -> None:

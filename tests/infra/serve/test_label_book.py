@@ -3,14 +3,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.serve.label_book import Label, LabelBook, commit, now_label
 from pipeline.dataset import Dataset
+from pipeline.manifest import Manifest
 from schemas import ConfigError
 
 NEVER_S = 1000.0
@@ -61,6 +64,26 @@ def test_labels_wait_while_a_run_writes_and_the_book_says_so(dataset: Dataset, b
         assert stored(dataset) == {}
     assert book.flush()
     assert stored(dataset) == {("c", "ana"): True}
+
+
+def test_a_run_that_starts_during_a_commit_of_labels_waits_for_its_end(
+    dataset: Dataset, book: LabelBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.add(now_label("c", "ana", True, None))
+    entered, replace = threading.Event(), Manifest.replace
+
+    def slow(*given: Any, **named: Any) -> None:
+        entered.set()
+        time.sleep(0.3)
+        replace(*given, **named)
+
+    monkeypatch.setattr(Manifest, "replace", slow)
+    flushing = threading.Thread(target=book.flush)
+    flushing.start()
+    assert entered.wait(20)
+    with dataset.lock():
+        assert stored(dataset) == {("c", "ana"): True}
+    flushing.join()
 
 
 def test_the_book_commits_by_itself(dataset: Dataset) -> None:

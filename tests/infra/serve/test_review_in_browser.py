@@ -14,7 +14,7 @@ from pipeline.dataset import Dataset
 def served(start_server: Callable[..., Any], dataset: Dataset, browser: Any) -> Any:
     running = start_server(dataset)
     browser.open(running.url, height=1000)
-    browser.wait("document.documentElement.classList.contains('alive')")
+    browser.wait("document.documentElement?.classList.contains('alive')")
     browser.click("#open-review")
     browser.wait("document.querySelector('.review-body').dataset.shown")
     return running
@@ -45,6 +45,42 @@ def test_keys_write_labels_and_hostile_names_do_nothing(served: Any, browser: An
     assert {k: row["good"] for k, row in rows.items()} == {"0": True, "1": False, "2": False}
     assert rows["2"]["note"] == "too <b>dark</b>"
     assert {row["reviewer"] for row in rows.values()} == {"ana"}
+
+
+def test_no_text_of_any_table_becomes_markup_script_or_link(
+    start_server: Callable[..., Any], hostile_dataset: Dataset, browser: Any
+) -> None:
+    browser.open(start_server(hostile_dataset).url, height=1000)
+    browser.wait("document.documentElement?.classList.contains('alive')")
+    ours = (
+        'document.querySelectorAll(\'script, iframe, object, a:not([href^="#"]), img:not([src^="preview/"])\').length'
+    )
+    before = browser.run(ours)
+    assert before == 2
+    turned = r"/[\u202a-\u202e\u2066-\u2069\u001b]/.test(document.body.innerText)"
+    browser.run("document.querySelector('#query').value = '</script>'")
+    browser.run("document.querySelector('#query').dispatchEvent(new Event('input'))")
+    browser.wait("document.querySelectorAll('#results figure').length")
+    assert not browser.run(turned)
+    browser.click("#results figure")
+    browser.wait("document.querySelector('#story[open] .story')")
+    told = browser.run("document.querySelector('#story').textContent")
+    for text in (
+        "dropped: </script><script>",
+        "bad: </script>",
+        "javascript:window.harmed=1",
+        r"\u202e\u2066\u001b[2J",
+    ):
+        assert text in told, text
+    assert len(told) < 30_000
+    assert not browser.run(turned)
+    browser.click("#story .close")
+    browser.click("#open-review")
+    browser.wait("document.querySelector('.review-body')?.dataset.shown")
+    browser.wait("document.querySelector('.judged').textContent.includes('</script>')")
+    assert not browser.run(turned)
+    assert (browser.run("window.harmed"), browser.run(ours)) == (None, before)
+    assert browser.problems == []
 
 
 def test_while_a_run_holds_the_dataset_the_page_says_that_labels_wait(

@@ -1,0 +1,120 @@
+"""Which frames of a clip the model sees, and at which size."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from captioner.config import FramesConfig
+from captioner.engine import Window
+from pipeline.media import DecoderChild, MediaLimits
+from pipeline.media.excerpt import Excerpt
+from schemas import ErrorKind, MediaError, Probe
+
+OpenSource = Callable[[str], AbstractContextManager[str]]
+"""Gives a local path of a file by its uri, for the length of a block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipSpan:
+    """What is needed to find a clip's frames again."""
+
+    clip_id: str
+    start_pts: int
+    end_pts: int
+    time_base: Fraction
+    crop: tuple[int, int, int, int]
+    """x, y, width, height in the displayed picture, in pixels."""
+
+
+class ClipReader:
+    """Reads the windows of clips, one video after the other, in a child process that can be killed.
+
+    For use by one thread.
+
+    Args:
+        config: Which frames.
+        limits: What a decoder may use.
+        open_source: How a uri becomes a path.
+    """
+
+    def __init__(self, config: FramesConfig, limits: MediaLimits, open_source: OpenSource) -> None:
+        self._config = config
+        self._open_source = open_source
+        self._child = DecoderChild("captioner.decoder", limits)
+
+    def read(self, uri: str, probe: Probe, clip: ClipSpan, *, from_start: bool = False) -> Window:
+        """The window of one clip.
+
+        Args:
+            uri: The video's file.
+            probe: What is known of it.
+            clip: Where the clip lies in it.
+            from_start: Whether times had to be repaired in this video.
+
+        Raises:
+            MediaError: It cannot be read or decoded.
+        """
+        width, height = fit_size(clip.crop[2], clip.crop[3], self._config.max_pixels, self._config.grid_px)
+        wanted = Excerpt(
+            start_pts=clip.start_pts,
+            end_pts=clip.end_pts,
+            time_base=clip.time_base,
+            choice=self._config.choice,
+            num_frames=self._config.num_frames,
+            rate=self._config.rate,
+            crop=clip.crop,
+            width=width,
+            height=height,
+            from_start=from_start,
+        )
+        with self._open_source(uri) as path:
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+            except OSError as error:
+                raise MediaError(ErrorKind.io, f"cannot be opened: {error.strerror}") from error
+            try:
+                reply = self._child.call("excerpt", {"probe": probe.to_json(), "excerpt": wanted.to_json()}, fd)
+            finally:
+                os.close(fd)
+        return _window(reply.header.get("times_s"), reply.blobs, width, height)
+
+    def close(self) -> None:
+        """End the child."""
+        self._child.close()
+
+
+def fit_size(width: int, height: int, max_pixels: int, grid_px: int) -> tuple[int, int]:
+    """The largest size within a budget of pixels, on a grid, that keeps the aspect ratio within a grid step.
+
+    Never larger than the picture, but for one that is smaller than a grid step.
+
+    Returns:
+        Width and height, multiples of the grid.
+    """
+    scale = min(1.0, math.sqrt(max_pixels / (width * height)))
+    wide = max(1, int(width * scale / grid_px + 0.5))
+    high = max(1, int(height * scale / grid_px + 0.5))
+    while wide * high * grid_px**2 > max_pixels and wide * high > 1:
+        # The side that rounding has enlarged more gives way.
+        if wide > 1 and (high == 1 or wide / (width * scale) >= high / (height * scale)):
+            wide -= 1
+        else:
+            high -= 1
+    return wide * grid_px, high * grid_px
+
+
+def _window(times_s: Any, blobs: Sequence[Any], width: int, height: int) -> Window:
+    """The child's answer, checked: it has read hostile video."""
+    good = isinstance(times_s, list) and len(times_s) == len(blobs) > 0
+    if not good or any(len(blob) != width * height * 3 for blob in blobs):
+        raise MediaError(ErrorKind.decoder_crash, "the decoder's answer has not the pictures that were asked for")
+    frames = np.stack([np.frombuffer(blob, np.uint8).reshape(height, width, 3) for blob in blobs])
+    return Window(frames, tuple(float(time_s) for time_s in times_s))

@@ -1,0 +1,182 @@
+"""The model run by transformers itself, batch after batch: slow, and wherever torch runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from captioner.chat import ChatTemplate
+from captioner.config import EngineConfig
+from captioner.engine import CaptionReply, CaptionRequest, Feed
+from captioner.model_folder import ModelFolder, find_model
+from captioner.torch_ready import need_torch
+from schemas import ConfigError
+
+
+class TransformersEngine:
+    """A caption engine.
+
+    Args:
+        config: The model, and what it may use.
+        key: The config key of the model, for messages.
+    """
+
+    def __init__(self, config: EngineConfig, key: str = "caption.engine.model") -> None:
+        assert config.model is not None
+        self.config = config
+        self._folder: ModelFolder = find_model(config.model, key=key)
+        self._key = key
+        self._model: Any = None
+        self._chat: ChatTemplate | None = None
+
+    @property
+    def model_id(self) -> str:
+        """The folder's name."""
+        return self._folder.model_id
+
+    @property
+    def digest(self) -> str:
+        """Of the model's files."""
+        return self._folder.digest
+
+    def setup(self) -> None:
+        """Load the model.
+
+        Raises:
+            ConfigError: transformers is not installed, or does not know the architecture.
+        """
+        need_torch()
+        try:
+            import torch
+            from transformers import AutoModelForImageTextToText
+        except ImportError as error:
+            raise ConfigError(f"caption.engine.kind transformers needs rushes[captioner]: {error}") from error
+        self._chat = ChatTemplate(self._folder.path)
+        dtype = self.config.dtype
+        if dtype == "auto" and not self.config.gpus:
+            dtype = "float32"
+        try:
+            model: Any = AutoModelForImageTextToText.from_pretrained(
+                str(self._folder.path),
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                device_map="cuda" if self.config.gpus else None,
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigError(f"{self._key}: {self._folder.path}: {' '.join(str(error).split())[:300]}") from error
+        self._model = model.eval()
+        torch.set_grad_enabled(False)
+
+    def close(self) -> None:
+        """Let the model go."""
+        self._model = None
+
+    def generate(self, feed: Feed) -> Iterator[CaptionReply]:
+        """Answer all requests of a feed, those that can share a batch together."""
+        while (first := feed.take(wait=True)) is not None:
+            batch = [first]
+            while len(batch) < self.config.max_num_seqs and (more := feed.take(wait=False)) is not None:
+                batch.append(more)
+            for group in _alike(batch):
+                yield from self._answer(group)
+
+    def _answer(self, requests: Sequence[CaptionRequest]) -> Iterator[CaptionReply]:
+        """Answer requests that have all but pictures and words in common."""
+        import torch
+
+        assert self._model is not None, "setup was not called"
+        first = requests[0]
+        inputs = self._inputs(requests).to(self._model.device)
+        longest = int(inputs["input_ids"].shape[1])
+        if longest + first.max_tokens > self.config.max_model_len:
+            limit = self.config.max_model_len
+            why = f"{longest} tokens and {first.max_tokens} to come are more than max_model_len {limit}"
+            for request in requests:
+                yield CaptionReply(request_id=request.request_id, finish="error", error=why)
+            return
+        sampling: dict[str, Any] = {"do_sample": False}
+        if first.temperature > 0:
+            torch.manual_seed(first.seed)
+            sampling = {"do_sample": True, "temperature": first.temperature, "top_k": 0, "top_p": 1.0}
+        tokens = self._model.generate(
+            **inputs,
+            max_new_tokens=first.max_tokens,
+            min_new_tokens=first.min_tokens,
+            logits_processor=self._grammar(first),
+            **sampling,
+        )[:, longest:]
+        ends = _end_tokens(self._model.generation_config)
+        for request, row, mask in zip(requests, tokens.tolist(), inputs["attention_mask"], strict=True):
+            place = next((k for k, token in enumerate(row) if token in ends), None)
+            answer = row if place is None else row[: place + 1]
+            yield CaptionReply(
+                request_id=request.request_id,
+                text=self._tokenizer.decode(answer, skip_special_tokens=True),
+                finish="length" if place is None else "stop",
+                num_prompt_tokens=int(mask.sum()),
+                num_output_tokens=len(answer),
+            )
+
+    @property
+    def _tokenizer(self) -> Any:
+        assert self._chat is not None
+        return self._chat.processor.tokenizer
+
+    def _inputs(self, requests: Sequence[CaptionRequest]) -> Any:
+        assert self._chat is not None
+        media: dict[str, Any] = {}
+        windows = [request.window for request in requests]
+        if windows[0] is not None:
+            if len(windows[0].times_s) == 1:
+                media["images"] = [window.frames[0] for window in windows if window is not None]
+            else:
+                media["videos"] = [window.frames for window in windows if window is not None]
+                media["video_metadata"] = [
+                    {
+                        "fps": window.rate,
+                        "total_num_frames": len(window.times_s),
+                        "frames_indices": list(range(len(window.times_s))),
+                    }
+                    for window in windows
+                    if window is not None
+                ]
+                media["do_sample_frames"] = False
+        texts = [self._chat(request) for request in requests]
+        return self._chat.processor(text=texts, padding=True, padding_side="left", return_tensors="pt", **media)
+
+    def _grammar(self, request: CaptionRequest) -> list[Any]:
+        """What keeps the answer within the request's schema."""
+        if request.schema is None:
+            return []
+        import json
+
+        import xgrammar
+        from xgrammar.contrib.hf import LogitsProcessor
+
+        ends = sorted(_end_tokens(self._model.generation_config))
+        info = xgrammar.TokenizerInfo.from_huggingface(
+            self._tokenizer, vocab_size=self._model.config.get_text_config().vocab_size, stop_token_ids=ends
+        )
+        compiled = xgrammar.GrammarCompiler(info).compile_json_schema(
+            json.dumps(request.schema), any_whitespace=False, separators=(",", ":")
+        )
+        return [LogitsProcessor(compiled)]
+
+
+def _end_tokens(generation: Any) -> frozenset[int]:
+    ends = generation.eos_token_id
+    return frozenset([ends] if isinstance(ends, int) else ends or ())
+
+
+def _alike(batch: Sequence[CaptionRequest]) -> list[list[CaptionRequest]]:
+    """Groups that one call can answer: one kind of media, one way to draw words, one schema."""
+    groups: dict[str, list[CaptionRequest]] = {}
+    for request in batch:
+        kind = "text" if request.window is None else "image" if len(request.window.times_s) == 1 else "video"
+        # With a temperature each request has a seed of its own, which a batch would mix.
+        alone = request.request_id if request.temperature > 0 else ""
+        key = repr((kind, alone, request.max_tokens, request.min_tokens, request.temperature, request.schema))
+        groups.setdefault(key, []).append(request)
+    return list(groups.values())

