@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from captioner.config import ChecksConfig
 
@@ -72,15 +71,3 @@ def forbidden_in(words: Iterable[str], forbidden: Iterable[str]) -> list[str]:
     """The forbidden phrases that occur as whole words."""
     text = f" {' '.join(words)} "
     return [phrase for phrase in forbidden if f" {' '.join(words_of(phrase))} " in text]
-
-
-def same_on_many(texts: Mapping[str, str], max_same: int) -> set[str]:
-    """The clips whose caption is the very one of more than `max_same` clips.
-
-    Args:
-        texts: Dense captions by clip id.
-        max_same: Clips that may share a caption.
-    """
-    plain = {clip_id: " ".join(words_of(text)) for clip_id, text in texts.items()}
-    often = {text for text, count in Counter(plain.values()).items() if count > max_same}
-    return {clip_id for clip_id, text in plain.items() if text in often}

@@ -17,8 +17,9 @@ class EngineConfig(Config):
 
     kind: Literal["vllm", "http", "transformers"] = "vllm"
     """`vllm`: in the worker itself. `http`: any OpenAI-compatible server. `transformers`: slow, and everywhere."""
-    model: str | None = None
-    """A folder (config.json, *.safetensors, tokenizer and processor), or for `http` the name that the server knows."""
+    model: str | None = Field(None, json_schema_extra=_NO_EFFECT)
+    """A folder (config.json, *.safetensors, tokenizer and processor), or for `http` the name that the server knows.
+    What it holds decides what is stale, and not where it lies."""
     max_model_len: int = Field(4096, ge=256)
     """Tokens of a request and its answer together."""
     max_num_seqs: int = Field(64, ge=1, json_schema_extra=_NO_EFFECT)
@@ -33,7 +34,7 @@ class EngineConfig(Config):
     """Memory for the attention's keys and values on a CPU."""
     arguments: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_NO_EFFECT)
     """More arguments of `vllm.LLM`, as `{enable_prefix_caching: true, gpu_memory_utilization: 0.9}`."""
-    url: str | None = None
+    url: str | None = Field(None, json_schema_extra=_NO_EFFECT)
     """Of a server, up to `/v1`."""
     key_variable: str = Field("OPENAI_API_KEY", json_schema_extra=_NO_EFFECT)
     """The environment variable that holds the server's key; the key itself is never written anywhere."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from captioner import CaptionClips, CaptionConfig, CaptionInput, caption_inputs, caption_set, find_prompt, make_engine
 from captioner import missing as missing_engine
 from captioner.clips import READS
+from captioner.repeated import flag_repeated
 from infra.config import RunConfig
 from pipeline.curation import curation_steps
 from pipeline.dag import InputStep, Step, TableStep
@@ -70,4 +72,9 @@ def caption_step(config: CaptionConfig, limits: MediaLimits) -> Step:
         parts=parts,
         models={"caption": engine.digest},
         own={"captions": ("caption_set", made)},
+        settle=partial(_settle, caption_set=made, max_same=config.checks.max_same),
     )
+
+
+def _settle(manifest: Manifest, caption_set: str, max_same: int) -> None:
+    flag_repeated(manifest, caption_set, max_same)
