@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,12 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from infra.bench.table import Figure
+from pipeline.clip import find_clip, load_clip
+from pipeline.clip.model import build_network, picture_transform
+from pipeline.clip.tensors import write_tensors
 from pipeline.config import PipelineConfig
 from pipeline.curation import curation_steps
 from pipeline.dataset import Dataset
 from pipeline.executor import LocalExecutor
 from pipeline.previews import read_previews
 from pipeline.runner import run_steps
+from pipeline.scan import ScanConfig
+from pipeline.scorers.embedding import Embedding, EmbeddingConfig
 from pipeline.scorers.face_cascade import FaceCascade
 from pipeline.scorers.faces import Faces, FacesConfig
 from pipeline.scorers.pictures import by_clip
@@ -30,13 +36,16 @@ from schemas import Result, load_config
 _MAX_OVERHEAD = 0.15
 _MAX_CLIPS = 40
 """Some seconds of work a repetition."""
+_ENCODER = "ViT-B-32"
+"""The smallest encoder that is in common use, for which a stage weighs most."""
 
 
 def measure(footage: Path, cache: Path, *, repeat: int = 3, max_clips: int = _MAX_CLIPS) -> list[Figure]:
     """The overhead of the stage for each scorer with a network of its own.
 
-    The bare network is given pictures that are decoded, cut and, for text, already in its own format; the stage reads
-    the tars, decodes, cuts, asks the network, and makes rows. Both take turns in one process.
+    The bare network is given pictures that are decoded, cut and, for text and embeddings, already in its own format, as
+    many at once as the stage gives it and with as many threads; the stage reads the tars, decodes, cuts, prepares, asks
+    the network, and makes rows. Both take turns in one process.
 
     Args:
         footage: A folder with videos.
@@ -48,10 +57,13 @@ def measure(footage: Path, cache: Path, *, repeat: int = 3, max_clips: int = _MA
     shutil.rmtree(cache / "scorers-dataset", ignore_errors=True)
     items = _scanned(footage, dataset, max_clips)
     pictures = _pictures(dataset, items)
-    return [
-        _figure(TextArea(TextAreaConfig()), _bare_text(pictures), dataset, items, repeat),
-        _figure(Faces(FacesConfig()), _bare_faces(pictures), dataset, items, repeat),
-    ]
+    with tempfile.TemporaryDirectory(dir=cache) as place:
+        encoder = _drawn_encoder(Path(place))
+        return [
+            _figure(TextArea(TextAreaConfig()), _bare_text(pictures), dataset, items, repeat),
+            _figure(Faces(FacesConfig()), _bare_faces(pictures), dataset, items, repeat),
+            _figure(Embedding(encoder), _bare_embedding(encoder, pictures), dataset, items, repeat),
+        ]
 
 
 def _figure(
@@ -68,14 +80,14 @@ def _figure(
     bare()
     whole()
     times = [(_seconds(bare), _seconds(whole)) for _ in range(repeat)]
-    overhead = statistics.median(stage_s / bare_s - 1 for bare_s, stage_s in times)
-    spread = ", ".join(f"{bare_s:.2f} s bare, {stage_s:.2f} s whole" for bare_s, stage_s in times)
+    overhead, busy = (statistics.median(stage[k] / one[k] - 1 for one, stage in times) for k in (0, 1))
+    spread = ", ".join(f"{one[0]:.2f} s bare, {stage[0]:.2f} s whole" for one, stage in times)
     num_clips = sum(item.num_clips for item in items)
     return Figure(
         name=f"overhead of the stage {scorer.name} over its bare network",
         value=overhead,
         at_most=_MAX_OVERHEAD,
-        note=f"{num_clips} clips; {spread}",
+        note=f"{num_clips} clips; {spread}; by the time of the processor alone {busy:.1%}",
     )
 
 
@@ -128,12 +140,41 @@ def _bare_faces(pictures: Sequence[Picture]) -> Callable[[], None]:
     return run
 
 
+def _drawn_encoder(place: Path) -> EmbeddingConfig:
+    """A network of the common size whose weights are drawn at random: they change nothing about its speed."""
+    from pipeline.clip.borrowed import get_model_config
+
+    write_tensors(place / "weights.safetensors", build_network(get_model_config(_ENCODER), _ENCODER).state_dict())
+    return EmbeddingConfig(architecture=_ENCODER, weights=str(place / "weights.safetensors"))
+
+
+def _bare_embedding(config: EmbeddingConfig, pictures: Sequence[Picture]) -> Callable[[], None]:
+    import torch
+    from PIL import Image
+
+    source = find_clip(config)
+    # One thread, as for the stage.
+    network = load_clip(source).network
+    prepare = picture_transform(source.preprocess, network)
+    inputs = torch.stack([prepare(Image.fromarray(picture)) for picture in pictures])
+    size = config.batch_clips * ScanConfig().num_previews
+    batches = [inputs[start : start + size] for start in range(0, len(inputs), size)]
+
+    def run() -> None:
+        with torch.inference_mode():
+            for batch in batches:
+                network.encode_image(batch)  # type: ignore[operator]
+
+    return run
+
+
 def _check(result: Result) -> None:
     if result.error is not None:
         raise RuntimeError(f"{result.input_id}: {result.error}")
 
 
-def _seconds(run: Callable[[], None]) -> float:
-    started = time.monotonic()
+def _seconds(run: Callable[[], None]) -> tuple[float, float]:
+    """How long it takes, and how long the processor works for it: other programs slow down the first alone."""
+    started, busy = time.monotonic(), time.process_time()
     run()
-    return time.monotonic() - started
+    return time.monotonic() - started, time.process_time() - busy

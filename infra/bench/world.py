@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 
 from infra.bench.accuracy import TOLERANCE_FRAMES, read_thumbs, world
 from infra.bench.table import Figure
-from infra.cli.demo import compare
 from infra.cli.run import RECIPES, curate
+from infra.config import RunConfig
+from infra.demo.findings import compare
 from infra.demo.truth import Cut, WorldTruth
 from infra.demo.world import FOOTAGE_FOLDER, TRUTH_FILE
-from pipeline.config import PipelineConfig
 from pipeline.dataset import Dataset
 from pipeline.shots import detect
 from schemas import load_config
@@ -74,7 +74,7 @@ def _measure_world(cache: Path, seed: int) -> tuple[dict[str, Any], Leaks]:
     shutil.rmtree(place / "dataset", ignore_errors=True)
     dataset = Dataset(str(place / "dataset"))
     paths = [f"input={json.dumps([str(place / FOOTAGE_FOLDER)])}", f"dataset={json.dumps(str(place / 'dataset'))}"]
-    curate(load_config(PipelineConfig, RECIPES / "demo.yaml", [*paths, "executor.kind=local"]))
+    curate(load_config(RunConfig, RECIPES / "demo.yaml", [*paths, "executor.kind=local"]))
     truth = WorldTruth.load(place / TRUTH_FILE)
     return compare(dataset, truth), _leaks(dataset, truth)
 

@@ -6,19 +6,32 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-
 from infra.cli.run import RECIPES, curate
-from infra.demo.compare import CutScore, FoundShot, Tally, crop_error_px, score_shots, total
-from infra.demo.truth import Crop, FilmTruth, WorldTruth
+from infra.config import RunConfig
+from infra.demo.captioned import add_captioned
+from infra.demo.findings import (
+    CAPTION_REASON,
+    compare,
+    compare_captions,
+    compare_copies,
+    compare_defects,
+    describe,
+    measure_buckets,
+)
+from infra.demo.planted import add_planted
+from infra.demo.truth import WorldTruth
+from infra.demo.weights import CLIP_WEIGHTS
 from infra.demo.world import make_world
 from infra.inspect import write_report
-from pipeline.config import PipelineConfig
 from pipeline.dataset import Dataset
 from schemas import ConfigError, load_config
+
+MIN_ALIGNMENT = 0.3
+"""Of the world's own CLIP: midway between captions of the same film and of others."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -40,90 +53,72 @@ def run(args: argparse.Namespace) -> int:
     footage, dataset = out / "footage", out / "dataset"
     started = time.monotonic()
     try:
-        truth = make_world(out, seed=args.seed, num_films=args.films)
+        world, planted, captioned = render(out, args.seed, args.films)
     except OSError as error:
         raise ConfigError(f"{footage}: cannot be written: {error.strerror or error}") from error
-    seconds = sum(film.num_frames / float(film.frame_rate) for film in truth.films if not film.is_image)
-    say(args, f"rendered {len(truth.films)} files, {seconds:.0f} s of footage, in {_since(started)}")
-    overrides = [
-        f"input={json.dumps([str(footage)])}",
-        f"dataset={json.dumps(str(dataset))}",
-        f"executor.kind={args.executor}",
-    ]
-    curate(load_config(PipelineConfig, RECIPES / "demo.yaml", overrides))
+    films = (*world.films, *planted.films)
+    seconds = sum(film.num_frames / float(film.frame_rate) for film in films if not film.is_image)
+    say(
+        args,
+        f"rendered {len(films)} files, {seconds:.0f} s of footage, and {len(captioned)} short films with captions, "
+        f"in {_since(started)}",
+    )
+    started = time.monotonic()
+    config = load_config(RunConfig, RECIPES / "demo.yaml", overrides(footage, dataset, args.executor))
+    summary = curate(config)
+    counts = summary["counts"]
+    say(
+        args,
+        f"curated them in {_since(started)}: {counts['videos']} videos, {counts['shots']} shots, "
+        f"{counts['clips']} clips",
+    )
     report = out / "report.html"
-    write_report(Dataset(str(dataset)), report)
-    found = compare(Dataset(str(dataset)), truth)
-    say(args, "\n".join(_describe(found)))
-    say(args, f"open {report}, or ask: rushes inspect {dataset} --funnel")
+    made = Dataset(str(dataset))
+    write_report(made, report)
+    found = {
+        **compare(made, world),
+        "defects": compare_defects(made, planted),
+        "copies": compare_copies(made, films),
+        "captions": compare_captions(made, captioned),
+        "buckets": measure_buckets(made, config.bucket),
+    }
+    say(args, "\n".join(describe(found)))
+    say(args, f"report    {report}; or ask: rushes inspect {dataset} --funnel")
     if args.json:
         print(json.dumps(found))
     return 0
 
 
+def render(out: Path, seed: int, num_films: int) -> tuple[WorldTruth, WorldTruth, Mapping[str, bool]]:
+    """Make the footage: a world, films with planted defects and near-copies, and films with captions.
+
+    Returns:
+        The truth of each.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    world = make_world(out, seed=seed, num_films=num_films)
+    # Three shots of each kind of defect, and six clean ones.
+    planted = add_planted(out, world, num_films=6, num_copies=2, clean_share=2)
+    return world, planted, add_captioned(out, seed, num=40)
+
+
+def overrides(footage: Path, dataset: Path, executor: str) -> list[str]:
+    """What the recipe cannot say: where things lie, and the world's own CLIP with what hangs on it."""
+    rule = {"name": CAPTION_REASON, "keep": f"coalesce(alignment, 1) >= {MIN_ALIGNMENT}"}
+    return [
+        f"input={json.dumps([str(footage)])}",
+        f"dataset={json.dumps(str(dataset))}",
+        f"executor.kind={executor}",
+        f"embedding.weights={json.dumps(str(CLIP_WEIGHTS))}",
+        f"select.rules={json.dumps([rule])}",
+    ]
+
+
 def say(args: argparse.Namespace, text: str) -> None:
     """Print for a person; on standard error where standard output is for a program."""
     print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
-
-
-def compare(dataset: Dataset, truth: WorldTruth) -> dict[str, Any]:
-    """How what was found in a world agrees with what is in it."""
-    score = CutScore()
-    crop_errors: list[int] = []
-    films = {film.video: film for film in truth.films}
-    for row in dataset.manifest.read("videos", ["video_id", "uri"]).to_pylist():
-        film = films[Path(row["uri"]).name]
-        if not film.is_image:
-            score = total([score, score_shots(film.cuts, _shots(dataset, row["video_id"]))])
-            crop_errors += _crop_errors(dataset, row["video_id"], film)
-    return {
-        "hard_cuts": _tally(score.hard),
-        "gradual": _tally(score.gradual),
-        "recall_by_kind": {kind: list(pair) for kind, pair in sorted(score.recall_by_kind.items())},
-        "num_clips": dataset.manifest.count("clips"),
-        "crop_error_px": max(crop_errors, default=0),
-        "crops_within_2_px": [sum(error <= 2 for error in crop_errors), len(crop_errors)],
-    }
-
-
-def _shots(dataset: Dataset, video_id: str) -> list[FoundShot]:
-    columns = ["start_frame", "end_frame", "transition_in", "transition_out"]
-    rows = dataset.manifest.read("shots", columns, where=pc.field("video_id") == video_id)
-    return [FoundShot(**row) for row in rows.sort_by("start_frame").to_pylist()]
-
-
-def _crop_errors(dataset: Dataset, video_id: str, film: FilmTruth) -> list[int]:
-    """Of each clip that lies in one true shot: how far the crop's edges are off, in pixels."""
-    columns = ["start_frame", "end_frame", "crop_x", "crop_y", "crop_width", "crop_height"]
-    errors = []
-    for clip in dataset.manifest.read("clips", columns, where=pc.field("video_id") == video_id).to_pylist():
-        middle = (clip["start_frame"] + clip["end_frame"]) // 2
-        for shot in film.shots:
-            if shot.start_frame <= middle < shot.end_frame and shot.kind == "scene":
-                crop = Crop(clip["crop_x"], clip["crop_y"], clip["crop_width"], clip["crop_height"])
-                errors.append(crop_error_px(crop, shot.crop, (film.width, film.height)))
-    return errors
-
-
-def _tally(tally: Tally) -> dict[str, float]:
-    return {
-        "hits": tally.hits,
-        "false_alarms": tally.false_alarms,
-        "misses": tally.misses,
-        "f1": round(tally.f1, 4),
-    }
-
-
-def _describe(found: dict[str, Any]) -> list[str]:
-    lines = [f"{'against the truth':20} {'found':>6} {'missed':>7} {'false':>6} {'F1':>6}"]
-    for name, title in (("hard_cuts", "hard cuts"), ("gradual", "gradual transitions")):
-        tally = found[name]
-        lines.append(
-            f"{title:20} {tally['hits']:>6} {tally['misses']:>7} {tally['false_alarms']:>6} {tally['f1']:>6.3f}"
-        )
-    right, there = found["crops_within_2_px"]
-    lines.append(f"{'border crops':20} {right} of {there} clips within 2 px, worst {found['crop_error_px']} px")
-    return lines
 
 
 def _since(started: float) -> str:

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from infra.cli import clip, demo, inspect, plan, run
+from infra.config import RunConfig
 from pipeline.clip.train_config import ClipTrainConfig
-from pipeline.config import PipelineConfig
 from schemas import Config, ConfigError
 
-_CONFIGS: Mapping[str, type[Config]] = {"run": PipelineConfig, "plan": PipelineConfig, "clip": ClipTrainConfig}
+_CONFIGS: Mapping[str, type[Config]] = {"run": RunConfig, "plan": RunConfig, "clip": ClipTrainConfig}
 """Commands that take `key.path=value`, and of which config."""
 
 

@@ -8,9 +8,9 @@ import os
 from typing import Any
 
 from infra.cli.run import add_config_arguments, load
+from infra.config import RunConfig
+from infra.steps import run_steps_of
 from pipeline import dag
-from pipeline.config import PipelineConfig
-from pipeline.curation import curation_steps
 from pipeline.dataset import Dataset
 from pipeline.plan import StagePlan, plan_step
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def plan_curation(config: PipelineConfig, *, until: str | None = None) -> list[StagePlan]:
+def plan_curation(config: RunConfig, *, until: str | None = None) -> list[StagePlan]:
     """What each stage of a config would do with the dataset as it is.
 
     Raises:
@@ -44,11 +44,11 @@ def plan_curation(config: PipelineConfig, *, until: str | None = None) -> list[S
     dataset = Dataset(config.dataset)
     if dataset.exists():
         dataset.describe()
-    steps = dag.until(dag.order(curation_steps(config)), until)
+    steps = dag.until(dag.order(run_steps_of(config)), until)
     return [plan_step(step, steps, dataset.manifest) for step in steps]
 
 
-def _changed_values(config: PipelineConfig) -> list[str]:
+def _changed_values(config: RunConfig) -> list[str]:
     """Which values differ from those of the last run: why work is stale, in the user's own words."""
     assert config.dataset is not None
     dataset = Dataset(config.dataset)
@@ -84,7 +84,7 @@ def _to_json(plan: StagePlan) -> dict[str, Any]:
     }
 
 
-def _table(plans: list[StagePlan], config: PipelineConfig) -> list[str]:
+def _table(plans: list[StagePlan], config: RunConfig) -> list[str]:
     cores = config.executor.cpus or len(os.sched_getaffinity(0))
     lines = [f"{'stage':10} {'done':>8} {'stale':>8} {'to do':>8}  about"]
     earlier = 0

@@ -14,9 +14,9 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from infra.config import RunConfig
+from infra.steps import run_steps_of
 from pipeline import dag
-from pipeline.config import PipelineConfig
-from pipeline.curation import curation_steps
 from pipeline.dataset import Dataset
 from pipeline.executor import Executor, LocalExecutor
 from pipeline.runner import StageReport, run_steps
@@ -49,7 +49,7 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", help="a running Ray cluster (auto, HOST:PORT, ray://HOST:10001)")
 
 
-def load(args: argparse.Namespace) -> PipelineConfig:
+def load(args: argparse.Namespace) -> RunConfig:
     """The config that the command line asks for.
 
     Raises:
@@ -61,7 +61,7 @@ def load(args: argparse.Namespace) -> PipelineConfig:
         flags += [] if value is None else [f"{key}={json.dumps(value)}"]
     flags += [] if args.input is None else [f"input={json.dumps(args.input)}"]
     flags += [] if args.address is None else [f"executor.address={json.dumps(args.address)}"]
-    config = load_config(PipelineConfig, path, [*flags, *args.overrides])
+    config = load_config(RunConfig, path, [*flags, *args.overrides])
     if not config.input:
         raise ConfigError("there is no input: give --input PATH, or `input:` in the config")
     if config.dataset is None:
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     return _status(summary, config.max_error_share)
 
 
-def curate(config: PipelineConfig, *, until: str | None = None, retry_errors: bool = False) -> dict[str, Any]:
+def curate(config: RunConfig, *, until: str | None = None, retry_errors: bool = False) -> dict[str, Any]:
     """Run the stages of a config and record the run.
 
     Returns:
@@ -91,7 +91,7 @@ def curate(config: PipelineConfig, *, until: str | None = None, retry_errors: bo
     """
     assert config.dataset is not None
     dataset = Dataset(config.dataset)
-    steps = dag.until(dag.order(curation_steps(config)), until)
+    steps = dag.until(dag.order(run_steps_of(config)), until)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(3)}"
     dataset.create()
     with dataset.lock():
@@ -121,7 +121,7 @@ def curate(config: PipelineConfig, *, until: str | None = None, retry_errors: bo
     return record
 
 
-def make_executor(config: PipelineConfig) -> Executor:
+def make_executor(config: RunConfig) -> Executor:
     """The executor that the config names."""
     chosen = config.executor
     if chosen.kind == "local":

@@ -7,6 +7,7 @@ and a sidecar, and cost about a tenth of a second each.
 from __future__ import annotations
 
 import argparse
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,12 +18,18 @@ from infra.demo.draw import Wishes, draw_scene
 from infra.demo.encode import Encoding, encode
 from infra.demo.render import render_shot
 from infra.demo.scene import Scene
+from infra.demo.world import FOOTAGE_FOLDER
 
 SIZES = ((256, 144), (256, 144), (144, 256), (208, 156), (160, 160))
 """Width and height in pixels; a film has one of them, most often 16:9."""
 NUM_FRAMES = 6
 RATE = Fraction(3)
 """Frames a second: far apart, since only a few pictures of each clip are looked at."""
+CAPTIONED_FILE = "captioned.json"
+_DEMO_RATE = Fraction(15)
+"""Of films that are also looked at for motion."""
+_DEMO_SEED = 9_000_000
+"""Far from those that the shipped CLIP has learnt from."""
 
 
 def draw_captioned(seed: int, split: str = "train") -> tuple[Scene, tuple[int, int], str]:
@@ -42,12 +49,42 @@ def draw_captioned(seed: int, split: str = "train") -> tuple[Scene, tuple[int, i
 def make_captioned(out: Path, seed: int, num: int, split: str = "train") -> None:
     """Write films and sidecars `scene_SEED.mp4` and `.txt`, for `num` seeds from `seed` on."""
     out.mkdir(parents=True, exist_ok=True)
-    times_s = [index / float(RATE) for index in range(NUM_FRAMES)]
     for number in range(seed, seed + num):
-        scene, size, text = draw_captioned(number, split)
         path = out / f"scene_{number:07}.mp4"
-        encode(path, render_shot(scene, size, times_s), Encoding(frame_rate=RATE))
+        path.with_suffix(".txt").write_text(_write_film(path, number, split, RATE), encoding="utf-8")
+
+
+def add_captioned(out: Path | str, seed: int, num: int = 48) -> dict[str, bool]:
+    """Put captioned films beside those of a world; every second one has the caption of another.
+
+    They show combinations that are held out, in scenes from which the shipped CLIP has not learnt.
+
+    Args:
+        out: Where `make_world` put the world.
+        seed: Of the world.
+        num: How many films, at least 4.
+
+    Returns:
+        Whether a film's caption is its own, by the name of the file; also in `out/captioned.json`.
+    """
+    footage = Path(out) / FOOTAGE_FOLDER
+    footage.mkdir(parents=True, exist_ok=True)
+    paths = [footage / f"captioned_{number:02}.mp4" for number in range(num)]
+    texts = [_write_film(path, _DEMO_SEED + seed * 1000 + k, "held_out", _DEMO_RATE) for k, path in enumerate(paths)]
+    texts[1::2] = [*texts[3::2], texts[1]]
+    for path, text in zip(paths, texts, strict=True):
         path.with_suffix(".txt").write_text(text, encoding="utf-8")
+    is_true = {path.name: number % 2 == 0 for number, path in enumerate(paths)}
+    (Path(out) / CAPTIONED_FILE).write_text(json.dumps(is_true, indent=1) + "\n")
+    return is_true
+
+
+def _write_film(path: Path, seed: int, split: str, rate: Fraction) -> str:
+    """Write a film of a drawn scene; give its caption."""
+    scene, size, text = draw_captioned(seed, split)
+    times_s = [index / float(rate) for index in range(round(NUM_FRAMES / RATE * rate))]
+    encode(path, render_shot(scene, size, times_s), Encoding(frame_rate=rate))
+    return text
 
 
 def _main() -> None:

@@ -21,7 +21,7 @@ from infra.demo.burned import TEXTS, WATERMARKS
 from infra.demo.draw import Wishes, draw_scene
 from infra.demo.encode import Image
 from infra.demo.render import render_shot
-from infra.demo.scene import WALL_Z, Scene
+from infra.demo.scene import WALL_Z, Scene, Thing
 from infra.demo.transitions import bordered, mix
 from infra.demo.truth import Crop, Cut, TextBox
 from infra.demo.vocabulary import CAMERAS
@@ -32,6 +32,8 @@ Pictures = Iterator[Image]
 CLEAN = "none"
 _SIGNS = ("EXIT", "CAFE", "NO 7", "OPEN", "BAR", "STOP", "A12", "TAXI")
 _PLAIN_GROUNDS = ("plaster wall", "cloudy sky")
+_MOVES_FOR = 0.8
+"""Least share of a shot in which something moves before a static camera."""
 _CALM_CAMERAS = tuple(name for name in CAMERAS if name not in ("static", "handheld"))
 
 
@@ -79,12 +81,19 @@ def _moving_scene(rng: Rng, frame: Frame, wishes: Wishes | None = None) -> Scene
         camera = scene.camera
         if camera.kind == "handheld" and camera.speed == "fast":
             scene = replace(scene, camera=replace(camera, speed="medium"))
-        # What falls or is hit comes to rest, and before a static camera nothing moves from then on.
-        moves = scene.event == "none" and any(thing.speed in ("medium", "fast") for thing in scene.things)
+        # What falls or is hit comes to rest, and what is fast is soon there: before a static camera nothing moves from
+        # then on.
+        moves = scene.event == "none" and any(_moves_on(thing, scene.duration_s) for thing in scene.things)
         if camera.kind != "static" or moves:
             break
         scene = draw_scene(rng, frame.duration_s, frame.aspect, wishes)
     return scene
+
+
+def _moves_on(thing: Thing, duration_s: float) -> bool:
+    """Whether a thing plainly moves for most of the shot."""
+    times_s = thing.path.times_s
+    return thing.speed in ("medium", "fast") and times_s[-1] - times_s[0] >= _MOVES_FOR * duration_s
 
 
 def _take(rng: Rng, frame: Frame, wishes: Wishes | None = None) -> Take:

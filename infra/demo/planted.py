@@ -17,7 +17,13 @@ _HOW = ("small and cropped", "mirror", "8 % faster", "other frame rate")
 
 
 def add_planted(
-    out: Path | str, world: WorldTruth, *, num_films: int = 3, num_copies: int = 2, progress: Progress | None = None
+    out: Path | str,
+    world: WorldTruth,
+    *,
+    num_films: int = 3,
+    num_copies: int = 2,
+    clean_share: int = 0,
+    progress: Progress | None = None,
 ) -> WorldTruth:
     """Put more files into `out/footage`, and what is true of them into `out/planted.json`.
 
@@ -28,12 +34,13 @@ def add_planted(
         world: What it gave.
         num_films: Of five shots with one defect each (those of black stand alone).
         num_copies: Of the world's films.
+        clean_share: Shots with nothing wrong for each round of all kinds of defect.
         progress: Called with the name of each file before it is made.
     """
     footage = Path(out) / FOOTAGE_FOLDER
     tell = progress or (lambda name: None)
     films: list[FilmTruth] = []
-    for planned in plan_films(world.seed, num_films, clean_share=0):
+    for planned in plan_films(world.seed, num_films, clean_share=clean_share):
         tell(planned.name)
         films.append(make_planted_film(planned, footage / planned.name))
     originals = [film for film in world.films if not (film.is_image or film.duplicate_of or film.rotation_deg)]

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from pipeline.clip.tensors import TENSOR_SUFFIXES, check_file, file_digest
+from pipeline.clip.tensors import TENSOR_SUFFIXES, check_file, check_tensors, file_digest
 from schemas import Config, ConfigError, digest
 
 HUB = "hf-hub:"
@@ -104,6 +105,8 @@ def find_clip(config: ClipConfig, what: str = "embedding") -> ClipSource:
     """
     if config.weights is None:
         raise ConfigError(f"{what}.weights is not set")
+    if find_spec("open_clip") is None:
+        raise ConfigError(f"{what}.weights needs the package open_clip_torch, which is not installed: rushes[scorers]")
     if config.weights.startswith(HUB) or (config.architecture or "").startswith(HUB):
         found = _from_hub(config, what)
     elif Path(config.weights).suffix in TENSOR_SUFFIXES:
@@ -120,7 +123,7 @@ def _fields(found: ClipSource) -> dict[str, Any]:
 
 
 def _from_path(config: ClipConfig, weights: Path, what: str) -> ClipSource:
-    check_file(weights, f"{what}.weights")
+    check_tensors(weights, f"{what}.weights")
     architecture = config.architecture
     if architecture is not None and not architecture.endswith(".json"):
         model, preprocess = _named_model(architecture, what), _usual_preprocess(architecture)

@@ -46,6 +46,26 @@ def check_file(path: Path, what: str) -> None:
         raise ConfigError(f"{what}: {path} cannot be read: Permission denied")
 
 
+def check_tensors(path: Path, what: str) -> None:
+    """Refuse at once what can be told from a safetensors file's header: that it is none, or cut off.
+
+    torch is not imported for it, so that a plan stays fast. Pickles are looked at when they are read.
+
+    Raises:
+        ConfigError: It is not there, or as said.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    check_file(path, what)
+    if path.suffix != ".safetensors":
+        return
+    try:
+        with safe_open(path, "np") as file:
+            file.keys()
+    except (SafetensorError, OSError) as error:
+        raise ConfigError(f"{what}: {path} is not a safetensors file: {_first_line(error)}") from error
+
+
 def read_tensors(path: Path, what: str) -> dict[str, torch.Tensor]:
     """The tensors of a checkpoint by name, on the CPU, each finite.
 

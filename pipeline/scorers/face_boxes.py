@@ -12,6 +12,8 @@ from pipeline.scorers.face_cascade import Boxes
 from pipeline.scorers.scorer import Picture
 from schemas import ConfigError
 
+_PROBE_PX = 64
+
 
 class FaceDetector(Protocol):
     """Finds faces in one picture."""
@@ -33,7 +35,7 @@ class YunetDetector:
         min_confidence: Least confidence of a face, 0 to 1.
 
     Raises:
-        ConfigError: The file is not there, or OpenCV cannot make a network of it.
+        ConfigError: The file is not there, OpenCV cannot make a network of it, or that network is not YuNet.
     """
 
     def __init__(self, model: Path, min_confidence: float) -> None:
@@ -43,6 +45,11 @@ class YunetDetector:
             self._network = cv2.FaceDetectorYN.create(str(model), "", (320, 320), min_confidence)
         except cv2.error as error:
             raise ConfigError(f"faces.weights: {model}: is no ONNX file of a network: {error.err}") from error
+        # OpenCV takes any network, and tells the difference when it is first asked.
+        try:
+            self(np.zeros((_PROBE_PX, _PROBE_PX, 3), np.uint8), 1)
+        except (cv2.error, ValueError, IndexError) as error:
+            raise ConfigError(f"faces.weights: {model}: is an ONNX file, but its network is not YuNet") from error
 
     def __call__(self, picture: Picture, min_face_px: int) -> Boxes:
         """The faces found."""

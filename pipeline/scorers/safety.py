@@ -64,10 +64,17 @@ class NudeNet:
     _batch = 8
 
     def __init__(self) -> None:
-        self.network()
+        network = self.network()
+        import onnxruntime
         from nudenet import NudeDetector
 
         self._detector = NudeDetector()
+        # Its own session takes every core of the machine, and a worker has one.
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._detector.onnx_session = onnxruntime.InferenceSession(
+            str(network), options, providers=["CPUExecutionProvider"]
+        )
 
     @staticmethod
     def network() -> Path:

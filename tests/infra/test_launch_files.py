@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from infra.cli import run as run_command
+from infra.config import RunConfig
 from infra.kuberay.check import main as check_kuberay
 from infra.kuberay.check import problems
-from pipeline.config import PipelineConfig
 from schemas import load_config
 
 pytest.importorskip("kubernetes_validate", reason="needs the dev extra")
@@ -114,7 +114,7 @@ def test_the_rayjob_runs_a_command_and_a_config_that_we_understand(tmp_path: Pat
     }
     config = tmp_path / Path(args.config).name
     config.write_text(config_map["data"][config.name], encoding="utf-8")
-    loaded = load_config(PipelineConfig, config)
+    loaded = load_config(RunConfig, config)
     assert loaded.input
     assert loaded.dataset
 

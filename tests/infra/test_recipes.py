@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from infra.cli.run import RECIPES
+from infra.config import RunConfig
 from pipeline.clip.train_config import ClipTrainConfig
-from pipeline.config import PipelineConfig
 from schemas import load_config
 
 FILES = sorted(RECIPES.glob("*.yaml"))
@@ -17,12 +17,12 @@ FILES = sorted(RECIPES.glob("*.yaml"))
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_recipe_loads(path: Path) -> None:
-    load_config(ClipTrainConfig if path.stem == "clip-train" else PipelineConfig, path)
+    load_config(ClipTrainConfig if path.stem == "clip-train" else RunConfig, path)
 
 
 def test_the_default_recipe_shows_every_key_with_its_default() -> None:
     written = yaml.safe_load((RECIPES / "default.yaml").read_text())
-    assert written == PipelineConfig().model_dump(mode="json")
+    assert written == RunConfig().model_dump(mode="json")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -34,6 +34,6 @@ def test_each_key_has_a_comment_above_it(path: Path) -> None:
 
 
 def test_the_schema_for_editors_is_that_of_the_config() -> None:
-    """To renew it: write `PipelineConfig.model_json_schema()` there, indented by 1."""
+    """To renew it: write `RunConfig.model_json_schema()` there, indented by 1."""
     written = json.loads((RECIPES / "config.schema.json").read_text())
-    assert written == PipelineConfig.model_json_schema()
+    assert written == RunConfig.model_json_schema()

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from infra.demo.captioned import NUM_FRAMES, SIZES, draw_captioned, make_captioned
+from infra.demo.captioned import CAPTIONED_FILE, NUM_FRAMES, SIZES, add_captioned, draw_captioned, make_captioned
 from infra.demo.encode import decode
 
 
@@ -32,3 +33,14 @@ def test_training_films_show_nothing_held_out_and_all_shapes_of_picture() -> Non
     assert not any(scene.held_out for scene, _, _ in drawn)
     assert {size for _, size, _ in drawn} == set(SIZES)
     assert all(scene.things[0].held_out for scene, _, _ in (draw_captioned(seed, "held_out") for seed in range(5)))
+
+
+def test_beside_a_world_every_second_film_has_the_caption_of_another(tmp_path: Path) -> None:
+    is_true = add_captioned(tmp_path, 2, num=6)
+    assert json.loads((tmp_path / CAPTIONED_FILE).read_text()) == is_true
+    assert list(is_true.values()) == [True, False] * 3
+    drawn = [draw_captioned(9_002_000 + k, "held_out")[2] for k in range(6)]
+    beside = [(tmp_path / "footage" / name).with_suffix(".txt").read_text() for name in is_true]
+    assert sorted(beside) == sorted(drawn)
+    assert [one == other for one, other in zip(beside, drawn, strict=True)] == list(is_true.values())
+    assert sum(1 for _ in decode(tmp_path / "footage" / "captioned_00.mp4")) == 30

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
-from shutil import copyfile, copytree
+from shutil import copy, copyfile, copytree
 
 import pytest
 
@@ -141,3 +142,27 @@ def test_a_description_cannot_ask_for_code_to_be_run(tiny_clip: Path, tmp_path: 
     (tmp_path / "m" / "model.json").write_text(json.dumps(described))
     with pytest.raises(ConfigError, match=r"model.json: text_cfg.tokenizer_kwargs has trust_remote_code"):
         find_clip(ClipConfig(weights=str(tmp_path / "m" / tiny_clip.name)))
+
+
+@pytest.mark.parametrize("kept", [0, 7, 200, -100], ids=["empty", "no length", "half a header", "the last bytes"])
+def test_weights_that_are_cut_off_are_refused_before_the_start(tiny_clip: Path, tmp_path: Path, kept: int) -> None:
+    copy(tiny_clip.parent / "model.json", tmp_path)
+    (tmp_path / "w.safetensors").write_bytes(tiny_clip.read_bytes()[:kept])
+    with pytest.raises(ConfigError, match=r"embedding.weights: .*w.safetensors is not a safetensors file: "):
+        find_clip(ClipConfig(weights=str(tmp_path / "w.safetensors")))
+
+
+def test_a_text_that_calls_itself_weights_is_refused_before_the_start(tiny_clip: Path, tmp_path: Path) -> None:
+    copy(tiny_clip.parent / "model.json", tmp_path)
+    (tmp_path / "w.safetensors").write_text("not found\n" * 50)
+    with pytest.raises(ConfigError, match=r"embedding.weights: .*w.safetensors is not a safetensors file: "):
+        find_clip(ClipConfig(weights=str(tmp_path / "w.safetensors")))
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tiny_clip: Path) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    for name in [name for name in sys.modules if name.partition(".")[0] == "open_clip"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(ConfigError, match=r"embedding.weights needs the package open_clip_torch, which is not inst"):
+        find_clip(ClipConfig(weights=str(tiny_clip)))

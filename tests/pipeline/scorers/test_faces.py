@@ -11,6 +11,7 @@ from pipeline.scorers import ClipView
 from pipeline.scorers.face_boxes import YunetDetector
 from pipeline.scorers.face_cascade import FaceCascade, moved, scales, square, suppress
 from pipeline.scorers.faces import Faces, FacesConfig, covered, missing
+from pipeline.scorers.text_area import TextArea, TextAreaConfig
 from schemas import ConfigError
 
 if find_spec("facenet_pytorch") is None:
@@ -80,9 +81,17 @@ def test_weights_are_named_by_their_content_and_the_package_by_what_lacks() -> N
 def test_a_model_file_that_is_missing_or_no_network_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"faces\.weights: .*yunet\.onnx: there is no such file"):
         Faces(FacesConfig(weights=str(tmp_path / "yunet.onnx"))).models()
-    (tmp_path / "noise.onnx").write_bytes(b"no network" * 50)
-    with pytest.raises(ConfigError, match=r"noise\.onnx: is no ONNX file"):
-        YunetDetector(tmp_path / "noise.onnx", 0.8)
+    whole = TextArea(TextAreaConfig()).model.read_bytes()
+    for data in (b"", b"no network" * 50, whole[: len(whole) // 2]):
+        (tmp_path / "noise.onnx").write_bytes(data)
+        with pytest.raises(ConfigError, match=r"noise\.onnx: is no ONNX file"):
+            YunetDetector(tmp_path / "noise.onnx", 0.8)
+
+
+def test_the_network_of_another_task_is_refused_before_the_start() -> None:
+    model = TextArea(TextAreaConfig()).model
+    with pytest.raises(ConfigError, match=rf"faces\.weights: .*{model.name}: is an ONNX file, but its network is not"):
+        Faces(FacesConfig(weights=str(model))).models()
 
 
 def test_what_boxes_cover_counts_once_and_only_inside() -> None:
