@@ -60,6 +60,7 @@ _CLIP = {
     "start_s": "k * 6.0",
     "end_s": "k * 6.0 + 1 + hash(v, k, 'length') % 50 / 10.0",
     "num_frames": "150 + k",
+    "transition_in": "'cut'",
     "crop_width": _SIZE[0],
     "crop_height": _SIZE[1],
 }

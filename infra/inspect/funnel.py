@@ -32,19 +32,13 @@ SELECT
 FROM ok LEFT JOIN videos USING (video_id) LEFT JOIN scans ON scans.input_id = ok.video_id
 GROUP BY 1, 2 ORDER BY 1, 3 DESC, 2
 """
-# Hashes of 64 bits stand for the keys: of ten million shots one is taken for another in one of 100,000 datasets.
 _SHOTS = """
-WITH lengths AS (
-    SELECT (end_pts - start_pts) * time_base_num / time_base_den AS shot_s,
-        hash(video_id, shot_index) IN (SELECT hash(video_id, shot_index) FROM clips) AS is_used
-    FROM shots
-)
-SELECT
-    count(*), coalesce(sum(shot_s), 0),
-    count(*) FILTER (NOT is_used), coalesce(sum(shot_s) FILTER (NOT is_used), 0)
-FROM lengths
+SELECT count(*), coalesce(sum((end_pts - start_pts) * time_base_num / time_base_den), 0) FROM shots
 """
-_CLIPS = "SELECT count(*), coalesce(sum(end_s - start_s), 0) FROM clips"
+# The first clip of each shot is the one that was not split off: counted so, no two large tables need be joined.
+_CLIPS = """
+SELECT count(*), coalesce(sum(end_s - start_s), 0), count(*) FILTER (transition_in IS DISTINCT FROM 'split') FROM clips
+"""
 _REASONS = """
 SELECT coalesce(reason, 'unknown'), count(*), coalesce(sum(duration_s), 0)
 FROM selection WHERE NOT kept GROUP BY 1 ORDER BY 2 DESC, 1
@@ -91,15 +85,15 @@ def funnel(db: duckdb.DuckDBPyConnection, judgements: Mapping[str, Judgement] | 
     """
     outcomes = db.execute(_FILES).fetchall()
     sources = db.execute(_SOURCES).fetchall()
-    shots, shots_s, unused, unused_s = _only(db.execute(_SHOTS).fetchall())
-    clips, clips_s = _only(db.execute(_CLIPS).fetchall())
+    shots, shots_s = _only(db.execute(_SHOTS).fetchall())
+    clips, clips_s, used = _only(db.execute(_CLIPS).fetchall())
     videos, readable = sum(row[2] for row in sources), sum(row[3] for row in sources)
     videos_s, readable_s = sum(row[4] for row in sources), sum(row[5] for row in sources)
     failed = [row for row in sources if row[0] in ("error", "missing")]
     scanned, scanned_s = videos - sum(row[2] for row in failed), videos_s - sum(row[4] for row in failed)
     copies = Loss("copies of another file", readable - videos, readable_s - videos_s)
     transitions = Loss("inside transitions, or blank at an edge", None, scanned_s - shots_s)
-    remainder = Loss("left over beside the clips of a shot", None, shots_s - unused_s - clips_s)
+    remainder = Loss("in such shots, or left over beside the clips of others", None, shots_s - clips_s)
 
     def step(name: str, number: int, seconds: float | None, losses: Iterable[Loss]) -> Step:
         of_videos = seconds / videos_s if seconds is not None and videos_s else None
@@ -121,7 +115,7 @@ def funnel(db: duckdb.DuckDBPyConnection, judgements: Mapping[str, Judgement] | 
             [Loss(_why(row[0], row[1]), row[2], row[4]) for row in failed],
         ),
         step("scanned videos", scanned, scanned_s, [transitions]),
-        step("shots", shots, shots_s, [Loss("shots without a clip: too short", unused, unused_s), remainder]),
+        step("shots", shots, shots_s, [Loss("shots without a clip: too short", shots - used, None), remainder]),
         *_chosen(db, step("clips", clips, clips_s, []), step, judgements or {}),
     ]
 

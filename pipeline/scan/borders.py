@@ -25,6 +25,10 @@ _RISE: Final = 0.5
 """The picture begins where the share reaches this part of what it is just inside."""
 _INSIDE: Final = 0.03
 """How far inside, as a share of the side, `_RISE` compares."""
+_SPECKS: Final = 0.1
+"""Share of light pixels below which a line beside a picture's edge may be what a poor encoding lets ring over it."""
+_RINGING_PX: Final = 16
+"""How far such ringing reaches: the size of a large transform."""
 _DEEPEST: Final = 0.45
 """No bar is deeper than this share of the side."""
 _THINNEST: Final = 0.2
@@ -97,9 +101,16 @@ def _depth(profile: Shares) -> int:
     lit = np.flatnonzero(profile[: limit + 1] > _DARK)
     for start in lit:
         inside = _inside(profile, int(start))
-        if profile[start] >= max(_DARK, _RISE * inside):
+        if profile[start] >= max(_DARK, _RISE * inside) and not _is_ringing(profile, int(start)):
             return int(start)
     return 0
+
+
+def _is_ringing(profile: Shares, start: int) -> bool:
+    """Whether a line with a few specks only lies beside the edge of a picture that is lit all over."""
+    beside = profile[start + 1 : start + 1 + _RINGING_PX]
+    edge = int(np.argmax(beside >= _RISE))
+    return bool(profile[start] < _SPECKS and beside[edge] >= _RISE and (beside[:edge] < _SPECKS).all())
 
 
 def _is_fringe(profile: Shares) -> bool:
@@ -120,7 +131,7 @@ def _is_certain(profile: Shares, depth: int) -> bool:
     """
     if depth == 0:
         return bool(profile[0] > _DARK) and not _is_fringe(profile)
-    outside = float(np.median(profile[max(0, depth - 6) : depth]))
+    outside = float(np.median(profile[max(0, depth - _RINGING_PX) : depth]))
     return outside <= _DARK and _inside(profile, depth) >= 0.5 and profile[depth : depth + 3].max() >= 0.2
 
 

@@ -27,7 +27,7 @@ _STILL_AREA = 0.001
 """Share of changed pixels up to which it does: 20 of the 20,736 that are compared; 0.004 is the least that moves."""
 _STILL_LEVELS = 3
 """Full-range levels by which no cell of 48x27 may differ from the first picture of a freeze."""
-_SLIDE_LEVELS = 5
+_SLIDE_LEVELS = 6
 """The same of a slide: refined over its whole length in a poor encoding."""
 _BLACK_LEVEL = 20
 _BLACK_SHARE = 0.98

@@ -13,12 +13,16 @@ Array = npt.NDArray[Any]
 
 HOLD_S = 0.5
 """A picture that stands so long is held; a shorter repeat is a duplicate."""
+_SLOWEST_S = 1.0
+"""What lasts so long is held, whatever the frame rate."""
 _BLEND_S = 1.5
 """The longest transition between two slides."""
 _BLEND_STEP = 6.0
 """Least mean difference of what a transition joins, in levels: a slow pan's pictures are nearly mixtures, too."""
 _BLEND_ERROR = 8.0
 """Largest error of a cell, in levels, up to which a picture is a mixture of two others."""
+_BLEND_SHARE = 0.15
+"""The same, of the largest difference that is joined: a few frames of a slow move differ little altogether."""
 
 
 def runs(luma: Array, levels: float, breaks: Array | None = None) -> list[int]:
@@ -51,7 +55,9 @@ def slides(luma: Array, durations: Array, levels: float) -> Array:
         bool (N,).
     """
     shown = np.zeros(len(luma), np.bool_)
-    held = [(a, b) for a, b in pairwise(runs(luma, levels)) if durations[a:b].sum() >= HOLD_S]
+    # Where every frame lasts as long, that is a low frame rate, unless a picture stands for a second.
+    least_s = max(HOLD_S, min(_SLOWEST_S, 2.5 * float(np.median(durations))))
+    held = [(a, b) for a, b in pairwise(runs(luma, levels)) if durations[a:b].sum() >= least_s]
     for start, end in held:
         shown[start:end] = True
     # A clip may begin and end inside a transition: there its outermost frame stands for the slide beyond.
@@ -70,4 +76,5 @@ def _is_blend(luma: Array, start: int, end: int) -> bool:
         return False
     pictures = luma[start:end].reshape(end - start, -1).astype(np.float32) - old
     share = pictures @ step / max(float(step @ step), 1e-6)
-    return bool(np.abs(pictures - share[:, None] * step).max() <= _BLEND_ERROR)
+    allowed = min(_BLEND_ERROR, _BLEND_SHARE * float(np.abs(step).max()))
+    return bool(np.abs(pictures - share[:, None] * step).max() <= allowed)

@@ -39,6 +39,16 @@ _JOIN = 0.03
 _AROUND = 0.06
 """Width of the frame around a mark in which the film must change, as a share of the shorter side."""
 
+_AGREES = (0.85, 0.95)
+"""Length of the mean of gradients over their mean length: below the first they go different ways, from the second on
+they go the same way."""
+_ALIKE_STRENGTH = (0.3, 0.6)
+"""Least over most length of gradients, likewise."""
+_BLURRED = 0.07
+"""Standard deviation of what is taken off an overlay, as a share of the shorter side: lettering is finer."""
+_LEAST_GRADIENT = 1.0
+"""Levels a pixel below which there is nothing to agree on."""
+
 Grey = npt.NDArray[np.float32]
 """float32 (height, width), 0 to 255."""
 Flags = npt.NDArray[np.bool_]
@@ -139,6 +149,71 @@ def candidates(found: Common) -> Iterator[Candidate]:
             edges_around=float(found.is_edge[around].mean()),
             roundness=_roundness(found.gradient[edges]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What pictures have in common, as a picture: what lies over the film, and whatever of the film stands still."""
+
+    picture: Grey
+    """float32 (height, width), in levels about 0, without what is blurred."""
+    common: Grey
+    """Length of the gradients that all pictures share, float32 (height, width)."""
+    usual: Grey
+    """Mean length of the pictures' gradients, float32 (height, width)."""
+    standing: float
+    """Share of all edges that all pictures show, 0 to 1: above 0.9 the film itself stands still."""
+
+
+def overlay_of(pictures: Sequence[Picture], size: tuple[int, int]) -> Overlay:
+    """Rebuild what the pictures have in common from the gradients in which they agree.
+
+    Source: Dekel et al. 2017, section 3.1 (see above): a mark comes out of a few pictures as sharp as it was drawn.
+
+    Args:
+        pictures: Of one size, at least two.
+        size: Width and height at which they are compared, even.
+    """
+    num = len(pictures)
+    total, length = np.zeros((size[1], size[0], 2), np.float32), np.zeros((num, size[1], size[0]), np.float32)
+    for index, picture in enumerate(pictures):
+        shrinks = size[0] < picture.shape[1]
+        resized = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        grey = cv2.GaussianBlur(cv2.cvtColor(resized, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 0.8)
+        steps = np.zeros_like(total)
+        steps[:, :-1, 0], steps[:-1, :, 1] = np.diff(grey, axis=1), np.diff(grey, axis=0)
+        total += steps
+        length[index] = np.hypot(steps[..., 0], steps[..., 1])
+    usual = length.mean(axis=0)
+    agrees = np.linalg.norm(total, axis=-1) / num / np.maximum(usual, 1e-3)
+    # One picture in five may be as light as the mark.
+    length.sort(axis=0)
+    alike = length[num // 5] / np.maximum(length[num - 1 - num // 5], 1e-3)
+    weight = _ramp(agrees, _AGREES) * _ramp(alike, _ALIKE_STRENGTH)
+    seen = usual > _LEAST_GRADIENT
+    standing = float((agrees[seen] >= _AGREES[1]).mean()) if seen.any() else 1.0
+    shared = total / num * weight[..., None]
+    whole = _integrated(shared)
+    fine = np.asarray(whole - cv2.GaussianBlur(whole, (0, 0), _BLURRED * min(size)), np.float32)
+    return Overlay(fine, np.hypot(shared[..., 0], shared[..., 1]), usual, standing)
+
+
+def _ramp(values: npt.NDArray[np.float32], bounds: tuple[float, float]) -> npt.NDArray[np.float32]:
+    return np.asarray(np.clip((values - bounds[0]) / (bounds[1] - bounds[0]), 0, 1), np.float32)
+
+
+def _integrated(steps: npt.NDArray[np.float32]) -> Grey:
+    """The picture whose steps to the right and downwards come nearest to these: Poisson's equation, by cosines."""
+    height, width = steps.shape[:2]
+    sources = steps.sum(axis=-1)
+    sources[:, 1:] -= steps[:, :-1, 0]
+    sources[1:] -= steps[:-1, :, 1]
+    down, across = (2 * np.cos(np.pi * np.arange(count) / count) - 2 for count in (height, width))
+    scale = (down[:, None] + across).astype(np.float32)
+    scale[0, 0] = 1
+    waves = np.asarray(cv2.dct(sources)) / scale
+    waves[0, 0] = 0
+    return np.asarray(cv2.idct(waves), np.float32)
 
 
 def _grey(picture: Picture) -> Grey:

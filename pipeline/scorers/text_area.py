@@ -24,6 +24,11 @@ _EDGE = 0.2
 """The outer fifth: what an edge crop may take away, as in Open-Sora-Plan's recipe."""
 _MAJORITY = 0.6
 """Of the pictures a text that stays must be found in so many: a faint one is missed now and then."""
+_SAME_PLACE = 0.8
+"""Of the ground that text covers in any picture, from which on it covers the same in all: a line that runs through a
+band, subtitles that change. A sign that a slow camera passes keeps two thirds in a second."""
+_WIDE = 0.5
+"""Least width of such text, as a share of the picture's."""
 _SAME = 0.5
 """Correlation of gradients from which on two pictures show the same letters: others in the same place give 0.0 to 0.3,
 a half-transparent mark over a moving picture 0.6."""
@@ -50,7 +55,7 @@ class TextArea:
     """
 
     name = "text_area"
-    version = 1
+    version = 2
     needs = frozenset({"pictures"})
     batch_clips = 8
 
@@ -117,7 +122,7 @@ def at_edge(mask: Mask) -> float:
 
 
 def static_text(masks: Sequence[Mask], pictures: Sequence[Picture], max_side_px: int) -> Mask:
-    """Where text stays: found there in most pictures, and all pictures show the same there.
+    """Where text stays: found there in most pictures, which show the same there, or a wide band of text in all of them.
 
     Args:
         masks: Text of each picture, all of one size.
@@ -126,7 +131,7 @@ def static_text(masks: Sequence[Mask], pictures: Sequence[Picture], max_side_px:
     """
     counts = np.stack(masks).sum(axis=0, dtype=np.int32)
     often = np.asarray(counts >= max(2, round(_MAJORITY * len(masks))), np.uint8)
-    static = np.zeros_like(often)
+    static = _bands(counts, len(masks))
     if not often.any():
         return static
     size = input_size(pictures[0].shape[1], pictures[0].shape[0], max_side_px)
@@ -140,6 +145,17 @@ def static_text(masks: Sequence[Mask], pictures: Sequence[Picture], max_side_px:
         if np.median([_correlation(first, second) for first, second in itertools.pairwise(shown)]) >= _SAME:
             static[window][inside] = 1
     return static
+
+
+def _bands(counts: Any, num_pictures: int) -> Mask:
+    """Wide text that has the same ground in all pictures, whatever it says."""
+    bands = np.zeros(counts.shape, np.uint8)
+    num_places, places, stats, _ = cv2.connectedComponentsWithStats((counts > 0).astype(np.uint8))
+    for place in range(1, num_places):
+        mine = places == place
+        if stats[place, cv2.CC_STAT_WIDTH] >= _WIDE * counts.shape[1]:
+            bands[mine] = (counts[mine] == num_pictures).mean() >= _SAME_PLACE
+    return bands
 
 
 def _gradient(picture: Picture, size: tuple[int, int]) -> Any:

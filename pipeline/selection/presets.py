@@ -21,10 +21,11 @@ PRESETS: Mapping[str, Mapping[str, str]] = {
         frozen="is_image OR freeze_ratio <= 0.3",
         blurred="coalesce(edge_sharpness, 1) >= 0.25",
         shaky="coalesce(camera_shake, 0) <= 0.29",
-        # A sign in the scene moves with it; a caption stays, and text that runs or changes is large.
-        text="coalesce(text_static_ratio, text_area_ratio) <= 0.015 AND text_area_ratio <= 0.04",
-        # NULL where too few different pictures are seen to tell.
+        # Before text, as marks are text, too. NULL where too few pictures are seen to tell.
         watermark="coalesce(watermark_score, 0) <= 0.5",
+        # A sign in the scene moves with it; a caption stays, and text that runs or changes is large. One picture cannot
+        # tell what stays.
+        text="coalesce(text_static_ratio, 0) <= 0.015 AND text_area_ratio <= 0.05",
         **_DUPLICATE,
     ),
     # Source: Open-Sora 1.x, docs/data_processing.md and its report: clips of 2 to 15 s, aesthetic score of at least

@@ -89,13 +89,17 @@ def columns_of(rules: Sequence[Rule]) -> list[str]:
     return list(dict.fromkeys(column for rule in rules for column in rule.predicate.columns))
 
 
-def verdict(rules: Sequence[Rule]) -> str:
+def verdict(rules: Sequence[Rule], first: int = 1) -> str:
     """SQL of the number of a clip's verdict: 0 where it fulfils every rule, else a key of `reasons`.
 
     A rule that yields NULL is not fulfilled. Numbers, since ten million texts take far longer to compare and to count.
+
+    Args:
+        rules: In their order.
+        first: The place of the first of them, where they follow others.
     """
     cases = []
-    for place, rule in enumerate(rules, 1):
+    for place, rule in enumerate(rules, first):
         sql, failed = rule.predicate.sql, place * _PLACE
         absent = " ".join(
             f'WHEN "{name}" IS NULL THEN {failed + 2 + index}' for index, name in enumerate(rule.predicate.columns)

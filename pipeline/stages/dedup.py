@@ -21,7 +21,7 @@ from pipeline.manifest import Manifest
 from schemas import TABLES, ConfigError
 from schemas.config import Config
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised by hand when the same tables give other rows than before."""
 READS: Final = {
     "clips": ("clip_id", "video_id", "start_s", "end_s", "crop_width", "crop_height"),
@@ -115,6 +115,7 @@ def _known(manifest: Manifest, ids: pa.Array, keep_best_by: str | None) -> pa.Ta
     if clips is None or not len(ids):
         return pa.table({name: pa.array([], kind) for name, kind in _KNOWN.items()})
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         connection.register("wanted", pa.table({"clip_id": ids}))
         connection.register("clips", clips)
         if keep_best_by is None:

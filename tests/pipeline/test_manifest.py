@@ -36,7 +36,8 @@ def test_replacing_the_ledger_stays_within_one_stage(tmp_path: Path) -> None:
         "ledger",
         [{"unit_key": f"{stage}-1", "stage": stage, "input_id": "x"} for stage in ("ingest", "scan")],
     )
-    manifest.replace("ledger", [{"unit_key": "scan-2", "stage": "scan", "input_id": "x"}], ["x"], among="scan")
+    again = {"unit_key": "scan-2", "stage": "scan", "input_id": "x"}
+    manifest.replace("ledger", [again], ["x"], among=("stage", "scan"))
     assert sorted(manifest.read("ledger")["unit_key"].to_pylist()) == ["ingest-1", "scan-2"]
 
 

@@ -69,7 +69,7 @@ def test_a_unit_that_succeeds_at_its_second_try_reaches_the_step_after_it(
 
     rows = manifest.read("ledger").to_pylist()
     (bad,) = [row for row in rows if row["input_id"] == "bad"]
-    manifest.replace("ledger", [bad | {"outcome": "ok", "error_kind": None}], ["bad"], among="shout")
+    manifest.replace("ledger", [bad | {"outcome": "ok", "error_kind": None}], ["bad"], among=("stage", "shout"))
     steps = [words_step(shout(), [*words, word("bad")]), count_step()]
     assert dict(plan_step(steps[1], steps, manifest).stale) == {"input changed": 1}
 

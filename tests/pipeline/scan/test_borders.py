@@ -136,3 +136,20 @@ def test_a_title_and_black_take_the_borders_of_their_video(write_video, picture)
     own = profiles(write_video([picture] * 3, name="b.mp4"))
     video = [np.concatenate(pair).max(0, keepdims=True) for pair in zip(film, own, strict=True)]
     assert_near(find_crop(*own, *video), 0, 45, WIDTH, HEIGHT - 90)
+
+
+def test_ringing_beside_the_picture_leaves_the_bar_its_depth() -> None:
+    rows = np.zeros((3, 180), np.uint8)
+    rows[:, 28:152] = 224
+    rows[:, 26:28], rows[0, 17:24] = 8, (10, 2, 3, 0, 0, 9, 0)
+    columns = np.zeros((3, 320), np.uint8)
+    columns[:, 21:299] = 180
+    columns[0, 16:21] = (0, 10, 4, 13, 34)
+    assert find_crop(rows, columns, rows, columns) == Crop(21, 28, 278, 124)
+
+
+def test_stars_over_a_dark_horizon_are_no_ringing() -> None:
+    rows = np.zeros((3, 180), np.uint8)
+    rows[:, 10:100:7], rows[:, 110:] = 8, 230
+    columns = np.full((3, 320), 100, np.uint8)
+    assert find_crop(rows, columns, rows, columns) == Crop(0, 0, 320, 180)

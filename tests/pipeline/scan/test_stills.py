@@ -52,3 +52,15 @@ def test_the_beginning_of_a_slow_pan_is_no_transition_to_a_slide() -> None:
     wide = np.random.default_rng(4).integers(100, 121, (27, 49)).astype(np.float32)
     drift = [wide[:, :48] * (1 - k / 24) + wide[:, 1:] * (k / 24) for k in range(13)]
     assert 0.7 < share(drift + [drift[-1]] * 40) < 0.9
+
+
+def test_a_low_frame_rate_is_no_slideshow_but_a_picture_a_second_is() -> None:
+    film = np.stack([np.round(one) for one in moving(12)]).astype(np.uint8)
+    assert slides(film, np.full(12, 0.5), 5).mean() == 0
+    assert slides(film, np.full(12, 1.5), 5).mean() == 1
+
+
+def test_a_few_frames_of_a_slow_move_over_a_faint_picture_are_no_transition() -> None:
+    wide = 100 + (np.random.default_rng(3).integers(0, 24, (27, 60)))
+    moved = [wide[:, k : k + 48] for k in range(6)]
+    assert share([moved[0]] * 20 + moved[1:]) < 0.9

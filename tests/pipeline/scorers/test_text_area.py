@@ -13,7 +13,7 @@ from pipeline.scorers.text_boxes import TextBox, boxes_of, input_size, union_mas
 
 def box(x: float, y: float, width: float, height: float) -> TextBox:
     corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.float32)
-    return TextBox(corners, height, 1.0)
+    return TextBox(corners, height, width, 0.0, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +117,24 @@ def test_one_missed_picture_of_three_does_not_hide_a_static_text(views: Any, let
     static = static_text([here, np.zeros_like(here), here], pictures, 512)
     assert int(static.sum()) == int(here.sum())
     assert int(static_text([here, np.zeros_like(here), np.zeros_like(here)], pictures, 512).sum()) == 0
+
+
+def test_a_line_runs_through_its_band_and_so_the_band_is_static(views: Any) -> None:
+    band = np.zeros((288, 512), np.uint8)
+    band[250:280, :] = 1
+    places = [band.copy(), band.copy()]
+    places[0][250:280, :10] = 0
+    assert static_text(places, views(2), 512).mean() == pytest.approx(band.mean(), rel=0.05)
+    moved = [np.zeros_like(band), np.zeros_like(band)]
+    moved[0][100:130, 50:400], moved[1][140:170, 50:400] = 1, 1
+    assert not static_text(moved, views(2), 512).any()
+
+
+def test_a_high_line_is_none_unless_it_is_long() -> None:
+    def lines(width: int) -> int:
+        probabilities = np.zeros((288, 512), np.float32)
+        probabilities[100:130, 20 : 20 + width] = 0.9
+        return len(list(boxes_of(probabilities, min_confidence=0.6, min_height_px=4)))
+
+    assert lines(400) == 1
+    assert lines(80) == 0

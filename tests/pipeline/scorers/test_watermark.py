@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.scorers import ClipView
-from pipeline.scorers.persistence import distinct
+from pipeline.scorers.persistence import distinct, overlay_of
 from pipeline.scorers.watermark import Watermark, WatermarkConfig, certainty, read_head
 from schemas import ConfigError, MediaError, load_config
 
@@ -108,5 +108,44 @@ def test_a_head_and_its_weights_go_together(values: str) -> None:
 def test_the_same_pictures_give_the_same_score(views: Callable[..., Any], lettered: Any) -> None:
     marked = [lettered(view, "NEWS", 20, 60, 1.0, 0.6) for view in views(4)]
     scorer = Watermark(WatermarkConfig())
+    scorer.setup()
     clips = [ClipView(clip_id=name, pictures=marked) for name in "ab"]
     assert scorer.score(clips)[0] == scorer.score(clips[:1])[0] == scorer.score(clips)[1]
+
+
+def test_what_all_pictures_have_in_common_is_rebuilt_without_the_film(views: Any, lettered: Any) -> None:
+    overlay = overlay_of([lettered(view, "STOCKLY", 150, 150, 1.5, 0.4) for view in views(3)], (512, 288))
+    ink = lettered(np.zeros((288, 512, 3), np.uint8), "STOCKLY", 150, 150, 1.5)[..., 0] > 128
+    assert overlay.picture[ink].mean() > 15
+    assert overlay.picture[~ink].std() < 0.2 * overlay.picture[ink].mean()
+    assert overlay.standing < 0.3
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Watermark:
+    pytest.importorskip("rapidocr")
+    made = Watermark(WatermarkConfig())
+    made.setup()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "y", "scale", "alpha", "is_mark"),
+    [
+        pytest.param("NORDFILM", 20, 35, 0.8, 0.6, True, id="in a corner"),
+        pytest.param("STOCKLY", 110, 165, 2.2, 0.4, True, id="large and half-transparent"),
+        pytest.param("Wait for me, I need a minute", 70, 270, 0.7, 1.0, False, id="a subtitle"),
+        pytest.param("WAIT FOR IT", 110, 165, 1.3, 1.0, False, id="opaque words"),
+    ],
+)
+def test_two_pictures_tell_a_mark_from_a_caption(
+    scorer: Watermark, views: Any, lettered: Any, text: str, x: int, y: int, scale: float, alpha: float, is_mark: bool
+) -> None:
+    pictures = [lettered(view, text, x, y, scale, alpha) for view in views(2)]
+    score = scorer.score([ClipView(clip_id="c", pictures=pictures)])[0]["watermark_score"]
+    assert ((score or 0.0) > 0.5) == is_mark  # type: ignore[operator]
+
+
+def test_lettering_over_a_film_that_stands_still_may_be_a_sign(scorer: Watermark, scene: Any, lettered: Any) -> None:
+    pictures = [lettered(scene(1), "NORDFILM", 20, 35, 0.8)] * 2
+    assert scorer.score([ClipView(clip_id="c", pictures=pictures)])[0]["watermark_score"] == 0

@@ -87,7 +87,7 @@ def test_what_a_score_depends_on_is_in_the_digest_and_nothing_else(manifest: Man
     assert digests(PICTURES) == pictures
     changed = [k for k, (old, new) in enumerate(zip(everything, digests(EVERYTHING), strict=True)) if old != new]
     assert changed == [1]
-    manifest.replace("ledger", [unit("scan", video, "ok", key="another")], [video], among="scan")
+    manifest.replace("ledger", [unit("scan", video, "ok", key="another")], [video], among=("stage", "scan"))
     assert [old != new for old, new in zip(pictures, digests(PICTURES), strict=True)].index(True) == 1
 
 
