@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from captioner.engine import CaptionRequest
+from captioner.engine import CaptionRequest, Window
 from captioner.torch_ready import need_torch
 from schemas import ConfigError
 
@@ -33,6 +33,21 @@ class ChatTemplate:
         content.append({"type": "text", "text": request.prompt})
         messages = [{"role": "user", "content": content}]
         return str(self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+def video_metadata(window: Window) -> dict[str, Any]:
+    """What a processor is told of frames that are already chosen."""
+    count = len(window.times_s)
+    # Models turn times into whole numbers, and engines do so in different precision: a hair off the exact value, no
+    # product of the interval falls on the edge between two of them, where they would disagree.
+    rate = window.rate * (1 - 1e-6)
+    return {
+        "fps": rate,
+        "total_num_frames": count,
+        "frames_indices": list(range(count)),
+        "duration": count / rate,
+        "video_backend": "opencv",
+    }
 
 
 def load_processor(folder: Path) -> Any:

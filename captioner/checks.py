@@ -21,6 +21,8 @@ _INSTRUCTIONS = re.compile(
     re.IGNORECASE,
 )
 """Words that speak to a reader's model: text seen in the picture may hold them, and they do not go on."""
+_MARKUP = re.compile(r"<[/!]?[a-z][^<>]*>|&(?:[a-z]+|#\d+|#x[0-9a-f]+);|```|\]\(\s*\w+:", re.IGNORECASE)
+"""HTML and Markdown: a caption is plain words."""
 _LATIN_SHARE = 0.7
 
 
@@ -43,6 +45,8 @@ def flags(text: str, config: ChecksConfig) -> list[str]:
         found.append("refusal")
     if _INSTRUCTIONS.search(text):
         found.append("instruction")
+    if _MARKUP.search(text):
+        found.append("markup")
     if latin_share(text) < _LATIN_SHARE:
         found.append("language")
     if forbidden_in(words, config.forbidden):
@@ -70,4 +74,4 @@ def latin_share(text: str) -> float:
 def forbidden_in(words: Iterable[str], forbidden: Iterable[str]) -> list[str]:
     """The forbidden phrases that occur as whole words."""
     text = f" {' '.join(words)} "
-    return [phrase for phrase in forbidden if f" {' '.join(words_of(phrase))} " in text]
+    return [phrase for phrase in forbidden if f" {' '.join(words_of(phrase))} " in text and words_of(phrase)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,7 +39,7 @@ class ClipSpan:
 class ClipReader:
     """Reads the windows of clips, one video after the other, in a child process that can be killed.
 
-    For use by one thread.
+    For use by one thread at a time, and by another later on.
 
     Args:
         config: Which frames.
@@ -49,6 +51,8 @@ class ClipReader:
         self._config = config
         self._open_source = open_source
         self._child = DecoderChild("captioner.decoder", limits)
+        # A child ends with the thread that started it, so that thread is the reader's own.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="caption-decoder")
 
     def read(self, uri: str, probe: Probe, clip: ClipSpan, *, from_start: bool = False) -> Window:
         """The window of one clip.
@@ -81,7 +85,8 @@ class ClipReader:
             except OSError as error:
                 raise MediaError(ErrorKind.io, f"cannot be opened: {error.strerror}") from error
             try:
-                reply = self._child.call("excerpt", {"probe": probe.to_json(), "excerpt": wanted.to_json()}, fd)
+                args = {"probe": probe.to_json(), "excerpt": wanted.to_json()}
+                reply = self._thread.submit(self._child.call, "excerpt", args, fd).result()
             finally:
                 os.close(fd)
         return _window(reply.header.get("times_s"), reply.blobs, width, height)
@@ -89,12 +94,13 @@ class ClipReader:
     def close(self) -> None:
         """End the child."""
         self._child.close()
+        self._thread.shutdown()
 
 
 def fit_size(width: int, height: int, max_pixels: int, grid_px: int) -> tuple[int, int]:
     """The largest size within a budget of pixels, on a grid, that keeps the aspect ratio within a grid step.
 
-    Never larger than the picture, but for one that is smaller than a grid step.
+    Never larger than the picture by more than half a grid step, but for one that is smaller than a grid step.
 
     Returns:
         Width and height, multiples of the grid.
@@ -114,7 +120,9 @@ def fit_size(width: int, height: int, max_pixels: int, grid_px: int) -> tuple[in
 def _window(times_s: Any, blobs: Sequence[Any], width: int, height: int) -> Window:
     """The child's answer, checked: it has read hostile video."""
     good = isinstance(times_s, list) and len(times_s) == len(blobs) > 0
+    good = good and all(isinstance(time_s, float) and math.isfinite(time_s) for time_s in times_s)
+    good = good and all(before < after for before, after in pairwise(times_s))
     if not good or any(len(blob) != width * height * 3 for blob in blobs):
         raise MediaError(ErrorKind.decoder_crash, "the decoder's answer has not the pictures that were asked for")
     frames = np.stack([np.frombuffer(blob, np.uint8).reshape(height, width, 3) for blob in blobs])
-    return Window(frames, tuple(float(time_s) for time_s in times_s))
+    return Window(frames, tuple(times_s))

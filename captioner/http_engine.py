@@ -55,8 +55,7 @@ class HttpEngine:
     def __init__(self, config: EngineConfig) -> None:
         assert config.model is not None
         assert config.url is not None
-        parts = urlsplit(config.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        if not _is_address(config.url):
             raise ConfigError("caption.engine.url: must be http://HOST:PORT/v1 or https://HOST/v1, without a key in it")
         self.config = config
         self._url = f"{config.url.rstrip('/')}/chat/completions"
@@ -78,12 +77,15 @@ class HttpEngine:
         """Open a pool of connections.
 
         Raises:
-            ConfigError: The library is missing.
+            ConfigError: The library is missing, or the key is none.
         """
         try:
             import urllib3
         except ImportError as error:
             raise ConfigError(f"caption.engine.kind http needs rushes[captioner]: {error}") from error
+        key = self._key()
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(f"caption.engine.key_variable: the key in ${self.config.key_variable} is no plain text")
         self._pool = urllib3.PoolManager(maxsize=self.config.concurrency, retries=False)
 
     def close(self) -> None:
@@ -103,23 +105,27 @@ class HttpEngine:
         """Send the requests of a feed, so many at a time."""
         assert self._pool is not None, "setup was not called"
         under_way: set[Future[CaptionReply]] = set()
-        is_over = False
-        with ThreadPoolExecutor(self.config.concurrency, thread_name_prefix="caption-http") as threads:
+        is_over = threading.Event()
+        threads = ThreadPoolExecutor(self.config.concurrency, thread_name_prefix="caption-http")
+        try:
             while True:
-                while not is_over and len(under_way) < self.config.concurrency:
+                while len(under_way) < self.config.concurrency:
                     request = feed.take(wait=not under_way)
                     if request is None:
-                        is_over = not under_way
                         break
-                    under_way.add(threads.submit(self._answer, request))
+                    under_way.add(threads.submit(self._answer, request, is_over))
                 if not under_way:
                     return
-                room = len(under_way) < self.config.concurrency and not is_over
-                done, under_way = wait(under_way, _POLL_S if room else None, return_when=FIRST_COMPLETED)
+                has_room = len(under_way) < self.config.concurrency
+                done, under_way = wait(under_way, _POLL_S if has_room else None, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
+        finally:
+            # Where nobody listens any more, no further try is made.
+            is_over.set()
+            threads.shutdown(cancel_futures=True)
 
-    def _answer(self, request: CaptionRequest) -> CaptionReply:
+    def _answer(self, request: CaptionRequest, is_over: threading.Event) -> CaptionReply:
         """Try until there is an answer, or no more sense in it."""
         body = json.dumps(self._body(request)).encode()
         waits = random.Random(request.request_id)
@@ -127,8 +133,10 @@ class HttpEngine:
         for number in range(self.config.max_tries):
             if number:
                 # Full jitter: servers that were overrun are not overrun again by all at once.
-                time.sleep(min(_MAX_WAIT_S, max(after_s, waits.uniform(0.5, 1) * 2.0**number * 0.5)))
-            self._pace.wait()
+                is_over.wait(min(_MAX_WAIT_S, max(after_s, waits.uniform(0.5, 1) * 2.0**number * 0.5)))
+            is_over.wait(self._pace.turn_s())
+            if is_over.is_set():
+                break
             try:
                 return _reply(request, self._post(body))
             except _FailedTryError as error:
@@ -143,7 +151,7 @@ class HttpEngine:
         import urllib3
 
         headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self.config.key_variable):
+        if key := self._key():
             headers["Authorization"] = f"Bearer {key}"
         ends = time.monotonic() + self.config.timeout_s
         try:
@@ -170,7 +178,8 @@ class HttpEngine:
             hint = "is refused" if key else "is missing"
             raise _RefusedError(f"status {status}: the key in ${self.config.key_variable} {hint}")
         if status != 200:
-            raise _RefusedError(f"status {status}: {_said(text)}")
+            said = _said(text)
+            raise _RefusedError(f"status {status}: {said.replace(key, '***') if key else said}")
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -178,6 +187,9 @@ class HttpEngine:
         if not isinstance(value, dict):
             raise _FailedTryError("the answer is no JSON object")
         return value
+
+    def _key(self) -> str:
+        return os.environ.get(self.config.key_variable, "").strip()
 
     def _body(self, request: CaptionRequest) -> dict[str, Any]:
         content: list[dict[str, Any]] = []
@@ -207,21 +219,32 @@ class _Pace:
         self._lock = threading.Lock()
         self._next = 0.0
 
-    def wait(self) -> None:
-        """Until it is this thread's turn."""
+    def turn_s(self) -> float:
+        """Seconds until it is this thread's turn, which it thereby takes."""
         if not self._interval_s:
-            return
+            return 0.0
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next)
             self._next = turn + self._interval_s
-        time.sleep(turn - now)
+        return turn - now
+
+
+def _is_address(url: str) -> bool:
+    """Whether a server can be reached by it; a key in it would be written down everywhere."""
+    try:
+        parts = urlsplit(url)
+        named = parts.port != 0 and bool(parts.hostname)
+    except ValueError:
+        return False
+    return named and parts.scheme in ("http", "https") and not {"@", "?", "#"} & {*url} and url.isprintable()
 
 
 def _read(response: Any, ends: float) -> bytes:
     """The whole answer, if it comes in time and is no flood."""
     pieces, length = [], 0
-    for piece in response.stream(_PIECE_BYTES):
+    # Whatever has come: a read of so many bytes would wait for all of them, however slowly they come.
+    while piece := response.read1(_PIECE_BYTES):
         length += len(piece)
         if length > _MAX_ANSWER_BYTES:
             raise _RefusedError(f"the answer is longer than {_MAX_ANSWER_BYTES} bytes")
@@ -256,7 +279,8 @@ def _reply(request: CaptionRequest, value: dict[str, Any]) -> CaptionReply:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and 0 <= value < 2**40 else None
+    # True is an int, too.
+    return value if type(value) is int and 0 <= value < 2**40 else None
 
 
 def _parts(window: Window, how: str) -> list[dict[str, Any]]:

@@ -13,7 +13,10 @@ from schemas import ConfigError, digest
 
 _WEIGHTS = "*.safetensors"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_DECIDING = (_WEIGHTS, "*.json", "*.jinja", "*.txt", "*.model")
+"""Files that decide what a model answers: weights, configs, templates, and tokenizers in all their forms."""
 _PIECE_BYTES = 1 << 22
+_MAX_HEADER_BYTES = 100 << 20
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class ModelFolder:
     @cached_property
     def digest(self) -> str:
         """Of every file that decides what it answers."""
-        names = sorted({*self.path.glob(_WEIGHTS), *self.path.glob("*.json"), *self.path.glob("*.jinja")})
-        return digest([[path.name, _file_digest(path)] for path in names])
+        found = sorted({path for pattern in _DECIDING for path in self.path.glob(pattern)})
+        return digest([[path.name, _file_digest(path)] for path in found])
 
 
 def find_model(path: str, *, key: str) -> ModelFolder:
@@ -66,7 +69,28 @@ def find_model(path: str, *, key: str) -> ModelFolder:
         pickles = [found.name for pattern in _PICKLES for found in folder.glob(pattern)]
         hint = f"; {pickles[0]} may hold code and is not loaded" if pickles else ""
         raise ConfigError(f"{key}: {path}: has no weights ({_WEIGHTS}){hint}")
+    for weights in folder.glob(_WEIGHTS):
+        if not _is_whole(weights):
+            raise ConfigError(f"{key}: {weights}: is cut off or no file of weights")
     return ModelFolder(folder, config)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of weights is as long as its own header says.
+
+    Source: the format of safetensors: 8 bytes of length, a header in JSON, and the numbers.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= _MAX_HEADER_BYTES:
+                return False
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        ends = [int(entry["data_offsets"][1]) for entry in header.values()]
+        return path.stat().st_size == 8 + length + max(ends)
+    except (OSError, ValueError, AttributeError, KeyError, IndexError, TypeError):
+        return False
 
 
 def _file_digest(path: Path) -> str:

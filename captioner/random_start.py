@@ -117,7 +117,8 @@ def random_start(config: RandomStartConfig, texts: Iterable[str], out: Path) -> 
         tie_word_embeddings=True,
     )
     torch.manual_seed(config.seed)
-    model: Any = Qwen2_5_VLForConditionalGeneration(shape)
+    new: Any = Qwen2_5_VLForConditionalGeneration
+    model = new(shape)
     model.generation_config.eos_token_id = number["<|im_end|>"]
     model.generation_config.pad_token_id = number["<|endoftext|>"]
     out.mkdir(parents=True, exist_ok=True)
@@ -125,9 +126,9 @@ def random_start(config: RandomStartConfig, texts: Iterable[str], out: Path) -> 
     pixels = {"min_pixels": (2 * config.patch_px) ** 2, "max_pixels": 1 << 26}
     grid = {"patch_size": config.patch_px, "merge_size": 2, "temporal_patch_size": 2}
     images, videos = Qwen2VLImageProcessor(**pixels, **grid), Qwen2VLVideoProcessor(**pixels, **grid)
-    processor: Any = Qwen2_5_VLProcessor(
-        image_processor=images, tokenizer=tokenizer, video_processor=videos, chat_template=_TEMPLATE
-    )
+    parts = {"image_processor": images, "tokenizer": tokenizer, "video_processor": videos}
+    joined: Any = Qwen2_5_VLProcessor
+    processor = joined(**parts, chat_template=_TEMPLATE)
     processor.save_pretrained(out)
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -135,7 +136,7 @@ def random_start(config: RandomStartConfig, texts: Iterable[str], out: Path) -> 
 def _tokenizer(texts: Iterable[str], size: int) -> Any:
     """A byte-level BPE tokenizer learnt from texts; any text can be written in it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import Qwen2TokenizerFast
+    from transformers.models.qwen2 import tokenization_qwen2
 
     learnt = Tokenizer(models.BPE())
     learnt.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -145,7 +146,8 @@ def _tokenizer(texts: Iterable[str], size: int) -> Any:
         vocab_size=size, special_tokens=list(_MARKS), initial_alphabet=alphabet, show_progress=False
     )
     learnt.train_from_iterator(texts, trainer)
-    tokenizer: Any = Qwen2TokenizerFast(
+    new: Any = tokenization_qwen2.Qwen2Tokenizer
+    tokenizer = new(
         tokenizer_object=learnt,
         **{"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
         additional_special_tokens=list(_MARKS),

@@ -10,13 +10,13 @@ from typing import Any
 from captioner.checks import flags
 from captioner.clips import READS, CaptionInput
 from captioner.config import CaptionConfig
-from captioner.engine import CaptionEngine, CaptionReply, CaptionRequest, Window
+from captioner.engine import CaptionEngine, CaptionReply, CaptionRequest
 from captioner.feed import ReadyFeed
 from captioner.frames import ClipReader, ClipSpan, OpenSource
 from captioner.prompt import Prompt
 from captioner.structured import SCHEMA, clean_text, dense, read_structured, render
 from pipeline.media import MediaLimits
-from schemas import ErrorKind, MediaError, Probe, Resources, Result, Row, digest
+from schemas import TRANSIENT, ErrorKind, MediaError, Probe, Resources, Result, Row, digest
 from schemas.caption import CaptionKind, CaptionOutcome
 
 _VIDEOS_AT_ONCE = 64
@@ -33,8 +33,6 @@ class _Clip:
     video: _Video
     span: ClipSpan
     tries: int = 0
-    window: Window | None = None
-    """Kept for the next try."""
     texts: dict[CaptionKind, str] = field(default_factory=dict)
     outcome: CaptionOutcome = CaptionOutcome.skipped
     flags: list[str] = field(default_factory=list)
@@ -141,7 +139,8 @@ class CaptionClips:
         try:
             for reply in self.engine.generate(feed):
                 # What comes back says whose it is; an answer to nothing we asked is our bug, or the engine's.
-                clip = by_request.pop(reply.request_id)
+                clip = by_request.pop(reply.request_id, None)
+                assert clip is not None, f"the engine answers {reply.request_id!r}, which was not asked"
                 self._judge(clip, reply)
         finally:
             feed.close()
@@ -150,14 +149,14 @@ class CaptionClips:
 
     def _prepare_with(self, reader: ClipReader) -> Any:
         def prepare(clip: _Clip) -> CaptionRequest:
-            if clip.window is None:
-                video = clip.video
-                clip.window = reader.read(video.item.uri, video.probe, clip.span, from_start=video.item.is_repaired)
+            # Read anew for each try: kept, the pictures of all clips that fail would fill the memory.
+            video = clip.video
+            window = reader.read(video.item.uri, video.probe, clip.span, from_start=video.item.is_repaired)
             is_first = clip.tries == 0
             return CaptionRequest(
                 request_id=clip.request_id,
                 prompt=self.prompt.text,
-                window=clip.window,
+                window=window,
                 max_tokens=self.config.max_tokens,
                 temperature=self.config.temperature if is_first else self.config.retry_temperature,
                 seed=try_seed(self.config.seed, clip.span.clip_id, clip.tries),
@@ -171,7 +170,8 @@ class CaptionClips:
         clip.reply = reply
         clip.texts, clip.flags = {}, []
         if reply.finish == "error":
-            clip.outcome = CaptionOutcome.error
+            # Not asked again: the engine has tried, and a prompt that is too long stays so.
+            clip.error, clip.outcome = MediaError(ErrorKind.engine, reply.error), CaptionOutcome.error
             clip.flags = ["engine"]
             return
         try:
@@ -189,17 +189,12 @@ class CaptionClips:
 
     def _result(self, video: _Video, busy_s: float) -> Result:
         rows = [row for clip in video.clips for row in self._rows(clip)]
-        failed = [clip for clip in video.clips if clip.outcome is not CaptionOutcome.success]
-        for clip in video.clips:
-            clip.window = None
+        errors = [clip.error for clip in video.clips if clip.error is not None]
         error = None
-        if failed and all(clip.error is not None for clip in failed):
-            first = failed[0].error
-            assert first is not None
-            error = MediaError(first.kind, f"{len(failed)} of {len(video.clips)} clips have no caption: {first}")
-        elif any(clip.outcome is CaptionOutcome.error for clip in failed):
-            why = next(clip.reply.error for clip in failed if clip.reply is not None and clip.reply.error)
-            error = MediaError(ErrorKind.engine, f"{len(failed)} of {len(video.clips)} clips have no caption: {why}")
+        if errors:
+            # Where one of them may pass, another run tries the video again.
+            first = next((one for one in errors if one.kind in TRANSIENT), errors[0])
+            error = MediaError(first.kind, f"{len(errors)} of {len(video.clips)} clips have no caption: {first}")
         return Result(video.item.video_id, rows={"captions": rows}, error=error, busy_s=busy_s)
 
     def _rows(self, clip: _Clip) -> Iterator[Row]:
@@ -222,6 +217,7 @@ class CaptionClips:
 
 def _unreadable(clip: _Clip, error: MediaError) -> None:
     clip.error, clip.outcome, clip.flags = error, CaptionOutcome.error, ["frames"]
+    clip.texts, clip.reply = {}, None
 
 
 def try_seed(seed: int, clip_id: str, number: int) -> int:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.caption import CAMERA_MOTIONS, CaptionKind
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
-"""Control characters, and those that turn the direction of writing."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+"""Control characters, those that turn the direction of writing, and halves of characters, which no table can hold."""
 
 Text = Annotated[str, Field(max_length=400)]
 Motion = Literal[CAMERA_MOTIONS]  # type: ignore[valid-type]
@@ -48,11 +48,11 @@ def read_structured(answer: str) -> StructuredCaption:
         ValueError: It is no JSON, or not of this form; the message says what is wrong.
     """
     try:
-        value = json.loads(answer)
+        value = _plain(json.loads(answer))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from error
     try:
-        return StructuredCaption.model_validate(_plain(value))
+        return StructuredCaption.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the answer"

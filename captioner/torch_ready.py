@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from schemas import ConfigError
+
+_OF_THEIRS = (
+    (DeprecationWarning, r"`torch\.jit\.script_method` is deprecated"),
+    (FutureWarning, r"`torch\.distributed\.reduce_op` is deprecated"),
+)
+"""What torch says of torch, and of vLLM, when they are imported: nothing that anybody here could mend."""
 
 
 def need_torch() -> bool:
@@ -19,3 +29,12 @@ def need_torch() -> bool:
     except ImportError as error:
         raise ConfigError(f"the captioner needs torch (rushes[captioner]): {error}") from error
     return bool(declared)
+
+
+@contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Keep back what libraries say of each other while they are imported."""
+    with warnings.catch_warnings():
+        for category, message in _OF_THEIRS:
+            warnings.filterwarnings("ignore", message, category)
+        yield

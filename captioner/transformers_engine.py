@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
-from captioner.chat import ChatTemplate
+from captioner.chat import ChatTemplate, video_metadata
 from captioner.config import EngineConfig
 from captioner.engine import CaptionReply, CaptionRequest, Feed
 from captioner.model_folder import ModelFolder, find_model
+from captioner.positions import mend_positions
 from captioner.torch_ready import need_torch
 from schemas import ConfigError
 
@@ -47,7 +50,6 @@ class TransformersEngine:
         """
         need_torch()
         try:
-            import torch
             from transformers import AutoModelForImageTextToText
         except ImportError as error:
             raise ConfigError(f"caption.engine.kind transformers needs rushes[captioner]: {error}") from error
@@ -55,19 +57,23 @@ class TransformersEngine:
         dtype = self.config.dtype
         if dtype == "auto" and not self.config.gpus:
             dtype = "float32"
+        read: Any = AutoModelForImageTextToText.from_pretrained
         try:
-            model: Any = AutoModelForImageTextToText.from_pretrained(
+            model, found = read(
                 str(self._folder.path),
                 dtype=dtype,
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
-                device_map="cuda" if self.config.gpus else None,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ConfigError(f"{self._key}: {self._folder.path}: {' '.join(str(error).split())[:300]}") from error
-        self._model = model.eval()
-        torch.set_grad_enabled(False)
+        if lacking := sorted(found["missing_keys"]):
+            # transformers would go on with random numbers in their place.
+            raise ConfigError(f"{self._key}: {self._folder.path}: the weights lack {lacking[0]}")
+        mend_positions(model)
+        self._model = model.eval().to("cuda" if self.config.gpus else "cpu")
 
     def close(self) -> None:
         """Let the model go."""
@@ -89,13 +95,18 @@ class TransformersEngine:
         assert self._model is not None, "setup was not called"
         first = requests[0]
         inputs = self._inputs(requests).to(self._model.device)
-        longest = int(inputs["input_ids"].shape[1])
-        if longest + first.max_tokens > self.config.max_model_len:
-            limit = self.config.max_model_len
-            why = f"{longest} tokens and {first.max_tokens} to come are more than max_model_len {limit}"
-            for request in requests:
-                yield CaptionReply(request_id=request.request_id, finish="error", error=why)
+        lengths = inputs["attention_mask"].sum(dim=1).tolist()
+        limit = self.config.max_model_len
+        fitting = [request for request, length in zip(requests, lengths, strict=True) if length < limit]
+        if len(fitting) < len(requests):
+            for request, length in zip(requests, lengths, strict=True):
+                if length >= limit:
+                    why = f"a prompt of {length} tokens leaves no room in max_model_len {limit}"
+                    yield CaptionReply(request_id=request.request_id, finish="error", error=why)
+            if fitting:
+                yield from self._answer(fitting)
             return
+        longest = max(lengths)
         sampling: dict[str, Any] = {"do_sample": False}
         if first.temperature > 0:
             torch.manual_seed(first.seed)
@@ -108,14 +119,15 @@ class TransformersEngine:
             **sampling,
         )[:, longest:]
         ends = _end_tokens(self._model.generation_config)
-        for request, row, mask in zip(requests, tokens.tolist(), inputs["attention_mask"], strict=True):
+        for request, row, length in zip(requests, tokens.tolist(), lengths, strict=True):
+            row = row[: limit - length]
             place = next((k for k, token in enumerate(row) if token in ends), None)
             answer = row if place is None else row[: place + 1]
             yield CaptionReply(
                 request_id=request.request_id,
                 text=self._tokenizer.decode(answer, skip_special_tokens=True),
                 finish="length" if place is None else "stop",
-                num_prompt_tokens=int(mask.sum()),
+                num_prompt_tokens=length,
                 num_output_tokens=len(answer),
             )
 
@@ -133,15 +145,7 @@ class TransformersEngine:
                 media["images"] = [window.frames[0] for window in windows if window is not None]
             else:
                 media["videos"] = [window.frames for window in windows if window is not None]
-                media["video_metadata"] = [
-                    {
-                        "fps": window.rate,
-                        "total_num_frames": len(window.times_s),
-                        "frames_indices": list(range(len(window.times_s))),
-                    }
-                    for window in windows
-                    if window is not None
-                ]
+                media["video_metadata"] = [video_metadata(window) for window in windows if window is not None]
                 media["do_sample_frames"] = False
         texts = [self._chat(request) for request in requests]
         return self._chat.processor(text=texts, padding=True, padding_side="left", return_tensors="pt", **media)
@@ -150,19 +154,23 @@ class TransformersEngine:
         """What keeps the answer within the request's schema."""
         if request.schema is None:
             return []
-        import json
-
-        import xgrammar
         from xgrammar.contrib.hf import LogitsProcessor
+
+        compiled = self._compiler.compile_json_schema(
+            json.dumps(request.schema), any_whitespace=False, separators=(",", ":")
+        )
+        return [LogitsProcessor(compiled)]
+
+    @cached_property
+    def _compiler(self) -> Any:
+        """Of schemas; it keeps those that it has seen."""
+        import xgrammar
 
         ends = sorted(_end_tokens(self._model.generation_config))
         info = xgrammar.TokenizerInfo.from_huggingface(
             self._tokenizer, vocab_size=self._model.config.get_text_config().vocab_size, stop_token_ids=ends
         )
-        compiled = xgrammar.GrammarCompiler(info).compile_json_schema(
-            json.dumps(request.schema), any_whitespace=False, separators=(",", ":")
-        )
-        return [LogitsProcessor(compiled)]
+        return xgrammar.GrammarCompiler(info)
 
 
 def _end_tokens(generation: Any) -> frozenset[int]:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from captioner.chat import ChatTemplate
+from captioner.chat import ChatTemplate, video_metadata
 from captioner.config import EngineConfig
 from captioner.engine import CaptionReply, CaptionRequest, Feed, Window
 from captioner.model_folder import ModelFolder, find_model
-from captioner.torch_ready import need_torch
+from captioner.torch_ready import need_torch, quiet_imports
 from schemas import ConfigError
 
 _T = TypeVar("_T")
@@ -60,19 +60,15 @@ class VllmEngine:
         Raises:
             ConfigError: vLLM is not installed, or does not know the architecture.
         """
-        os.environ.update(_ENVIRONMENT, VLLM_CPU_KVCACHE_SPACE=str(max(1, round(self.config.kv_cache_gib))))
-        is_shimmed = need_torch()
-        try:
-            from vllm import LLM
-            from vllm.model_executor.models import registry
-        except ImportError as error:
-            raise ConfigError(
-                f"caption.engine.kind vllm needs vllm (rushes[vllm-cpu] or [vllm-cuda]): {error}"
-            ) from error
-        if is_shimmed:
-            # vLLM looks at a model's class in a process of its own, to keep CUDA out of this one; there torchvision
-            # could not be imported. Without CUDA nothing is to be kept out.
-            registry._run_in_subprocess = _here
+        with quiet_imports():
+            self._load()
+
+    def _load(self) -> None:
+        os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, round(self.config.kv_cache_gib)))
+        ready_vllm()
+        from vllm import LLM
+        from vllm.model_executor.models import registry
+
         if self._folder.architecture not in registry.ModelRegistry.get_supported_archs():
             raise ConfigError(f"{self._key}: {self._folder.path}: vLLM knows no {self._folder.architecture}")
         self._chat = ChatTemplate(self._folder.path)
@@ -86,6 +82,7 @@ class VllmEngine:
             "enforce_eager": not self.config.gpus,
             "seed": 0,
             "load_format": "safetensors",
+            "use_tqdm_on_load": False,
             # A small model would otherwise fill its answer with blanks, which JSON allows anywhere.
             "structured_outputs_config": {"backend": "xgrammar", "disable_any_whitespace": True},
             "trust_remote_code": False,
@@ -108,25 +105,30 @@ class VllmEngine:
         assert engine is not None, "setup was not called"
         room = self.config.max_num_seqs * _AHEAD
         is_over = False
-        waiting = 0
-        while True:
-            while not is_over and waiting < room:
-                request = feed.take(wait=waiting == 0)
-                if request is None:
-                    is_over = waiting == 0
-                    break
-                refused = self._add(request)
-                if refused is not None:
-                    yield refused
-                else:
-                    waiting += 1
-            if waiting == 0 and is_over:
-                return
-            self.num_steps += 1
-            for output in engine.step():
-                if output.finished:
-                    waiting -= 1
-                    yield _reply(output)
+        waiting: set[str] = set()
+        try:
+            while True:
+                while not is_over and len(waiting) < room:
+                    request = feed.take(wait=not waiting)
+                    if request is None:
+                        is_over = not waiting
+                        break
+                    refused = self._add(request)
+                    if refused is not None:
+                        yield refused
+                    else:
+                        waiting.add(request.request_id)
+                if is_over:
+                    return
+                self.num_steps += 1
+                for output in engine.step():
+                    if output.finished:
+                        waiting.remove(output.request_id)
+                        yield _reply(output)
+        finally:
+            if waiting:
+                # Nobody listens any more; the next feed must not get their answers.
+                engine.abort_request(list(waiting))
 
     def _add(self, request: CaptionRequest) -> CaptionReply | None:
         """Hand a request to vLLM; the reply where it cannot take it."""
@@ -153,28 +155,41 @@ class VllmEngine:
         return None
 
 
+def ready_vllm() -> None:
+    """Make vLLM importable, wherever it runs.
+
+    Raises:
+        ConfigError: It is not installed.
+    """
+    os.environ.update(_ENVIRONMENT)
+    is_shimmed = need_torch()
+    try:
+        from vllm.model_executor.models import registry
+    except ImportError as error:
+        raise ConfigError(f"caption.engine.kind vllm needs vllm (rushes[vllm-cpu] or [vllm-cuda]): {error}") from error
+    if is_shimmed:
+        # vLLM looks at a model's class in a process of its own, to keep CUDA out of this one; there torchvision
+        # could not be imported. Without CUDA nothing is to be kept out.
+        registry._run_in_subprocess = _here
+
+
 def _here(fn: Callable[[], _T]) -> _T:
     """Look at a model's class in this process."""
     return fn()
 
 
 def _media(window: Window) -> dict[str, Any]:
-    count = len(window.times_s)
-    if count == 1:
+    if len(window.times_s) == 1:
         return {"image": [window.frames[0]]}
-    metadata = {
-        "fps": window.rate,
-        "total_num_frames": count,
-        "frames_indices": list(range(count)),
-        "duration": count / window.rate,
-        "video_backend": "opencv",
-        "do_sample_frames": False,
-    }
-    return {"video": [(window.frames, metadata)]}
+    return {"video": [(window.frames, {**video_metadata(window), "do_sample_frames": False})]}
 
 
 def _reply(output: Any) -> CaptionReply:
     answer = output.outputs[0]
+    if answer.finish_reason in ("abort", "error"):
+        return CaptionReply(
+            request_id=output.request_id, finish="error", error=f"vLLM ended it: {answer.finish_reason}"
+        )
     return CaptionReply(
         request_id=output.request_id,
         text=answer.text,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -81,11 +83,14 @@ def accepted_pairs(fingerprints: Fingerprints, candidates: Candidates, config: P
     counts = fingerprints.num_instants
     alike = (counts[first] == 1) == (counts[second] == 1)
     first, second = first[alike], second[alike]
-    tables = [PAIRS.empty_table()]
-    for block in _blocks(counts[first], counts[second]):
+
+    def accepted(block: Array) -> pa.Table:
         found = compare(fingerprints, first[block], second[block])
-        tables.append(_accepted(fingerprints, first[block], second[block], found, config))
-    return pa.concat_tables(tables)
+        return _accepted(fingerprints, first[block], second[block], found, config)
+
+    # NumPy lets go of Python's lock in what takes longest.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return pa.concat_tables([PAIRS.empty_table(), *threads.map(accepted, _blocks(counts[first], counts[second]))])
 
 
 def exact_leaders(fingerprints: Fingerprints) -> npt.NDArray[np.int64]:

@@ -29,6 +29,9 @@ from schemas.video import Probe
 _SEEK_PACKETS: Final = 512
 """Packets among which a keyframe must come after a seek."""
 
+_STILL_CHANGE: Final = 0.25
+"""Grey levels by which small pictures of a still scene may differ from one frame to the next."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excerpt:
@@ -173,8 +176,8 @@ def _moments(job: Job, probe: Probe, wanted: Excerpt) -> list[int]:
         before = thumb
     if not times:
         return []
-    # A little for the passing of time, so that a still clip is spread evenly.
-    passed = np.cumsum(np.asarray(change) + 0.02)
+    # A little for the passing of time, more than what coding alone changes, so that a still clip is spread evenly.
+    passed = np.cumsum(np.asarray(change) + _STILL_CHANGE)
     wanted_change = passed[-1] * (np.arange(wanted.num_frames) + 0.5) / wanted.num_frames
     places = np.unique(np.minimum(np.searchsorted(passed, wanted_change), len(times) - 1))
     return [times[place] for place in places]
