@@ -14,12 +14,13 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from infra.caption_check import check_captions, complaint
 from infra.config import RunConfig
 from infra.steps import run_steps_of
 from pipeline import dag
 from pipeline.dataset import Dataset
 from pipeline.executor import Executor, LocalExecutor
-from pipeline.runner import StageReport, run_steps
+from pipeline.runner import RunReport, StageReport, run_steps
 from schemas import ConfigError, ErrorKind, load_config
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -113,12 +114,24 @@ def curate(config: RunConfig, *, until: str | None = None, retry_errors: bool = 
             "stages": [stage.to_json() for stage in report.stages],
             "not_configured": dict(report.not_configured),
             "stopped": report.stopped,
+            "complaints": _complaints(report, steps, dataset, config),
             "counts": {name: dataset.manifest.count(name) for name in dataset.manifest.tables()},
             "outcomes": _outcomes(dataset),
             "dataset": config.dataset,
         }
         dataset.write_run(run_id, record)
     return record
+
+
+def _complaints(report: RunReport, steps: Sequence[dag.Step], dataset: Dataset, config: RunConfig) -> list[str]:
+    """What is wrong with the run as a whole, a sentence each."""
+    done = {stage.name for stage in report.stages if stage.items}
+    caption = next((step for step in steps if step.name == "caption"), None)
+    if "caption" not in done or not isinstance(caption, dag.InputStep):
+        return []
+    _, made = caption.own["captions"]
+    said = complaint(check_captions(dataset.manifest, made, config.embedding))
+    return [] if said is None else [said]
 
 
 def make_executor(config: RunConfig) -> Executor:
@@ -160,6 +173,10 @@ def _describe(summary: dict[str, Any]) -> str:
 
 
 def _status(summary: dict[str, Any], max_error_share: float) -> int:
+    for said in summary["complaints"]:
+        print(f"rushes: {said}", file=sys.stderr)
+    if summary["complaints"]:
+        return 1
     stages: Sequence[dict[str, Any]] = summary["stages"]
     for stage in stages:
         if bugs := stage["errors"].get(ErrorKind.bug.value):
