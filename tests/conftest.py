@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from uuid import uuid4
 
 import fsspec
 import pytest
+
+# Ray reads it when it is first imported, which in one process with all tests vLLM does before our executor can set it.
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 
 FOOTAGE = Path(__file__).parents[2] / "shared" / "footage"
 

@@ -17,7 +17,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     """A dataset called `undisturbed`."""
     scratch = tmp_path_factory.mktemp("interrupt")
     films = drawn_videos(scratch / "films", 12, num_frames=240, width=640, height=360, num_variants=3)
-    setting = Setting(scratch=scratch, inputs=[str(films)])
+    # `make stress` does it to whole runs.
+    arguments = ("--executor", "local", "--until", "scan")
+    setting = Setting(scratch=scratch, inputs=[str(films)], arguments=arguments)
     setting.finish("undisturbed")
     return setting
 
