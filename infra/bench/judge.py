@@ -12,9 +12,10 @@ from typing import Any
 
 from infra.bench.footage import once
 from infra.bench.table import Figure
-from infra.bench.verdicts import Mistake, SourceSpan, Tally, judge_duplicates, judge_selection
+from infra.bench.verdicts import Mistake, SourceSpan, judge_duplicates, judge_selection
 from infra.cli.run import RECIPES, curate
 from infra.config import RunConfig
+from infra.demo.compare import Tally
 from infra.demo.copies import TRANSFORMS, copy_video
 from infra.demo.defect_world import make_defect_world
 from infra.demo.defects import KINDS

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.demo.compare import crop_error_px
+from infra.demo.compare import Tally, crop_error_px
 from infra.demo.defects import CLEAN, KINDS
 from infra.demo.truth import CopyOf, Crop, FilmTruth
 
@@ -28,35 +28,6 @@ REASONS: Mapping[str, str] = {
 """The kind of defect that each rule of the preset `default` is there for."""
 _LEAST_OVERLAP = 0.5
 """Share of the shorter of two clips that they must have in common to be duplicates for certain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Right, wrong and missed."""
-
-    hits: int = 0
-    false_alarms: int = 0
-    misses: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        """Both together."""
-        return Tally(self.hits + other.hits, self.false_alarms + other.false_alarms, self.misses + other.misses)
-
-    @property
-    def precision(self) -> float:
-        """Right among those found, 0 to 1; 1 where nothing was found."""
-        found = self.hits + self.false_alarms
-        return self.hits / found if found else 1.0
-
-    @property
-    def recall(self) -> float:
-        """Found among those that are there, 0 to 1; 1 where there are none."""
-        there = self.hits + self.misses
-        return self.hits / there if there else 1.0
-
-    def __str__(self) -> str:
-        """The counts in words."""
-        return f"{self.hits} right, {self.false_alarms} wrong, {self.misses} missed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

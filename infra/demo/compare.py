@@ -68,6 +68,10 @@ class Tally:
         total = 2 * self.hits + self.false_alarms + self.misses
         return 2 * self.hits / total if total else 1.0
 
+    def __str__(self) -> str:
+        """The counts in words."""
+        return f"{self.hits} right, {self.false_alarms} wrong, {self.misses} missed"
+
 
 @dataclass(frozen=True, slots=True)
 class CutScore:

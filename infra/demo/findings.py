@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from infra.bench.verdicts import SourceSpan, Tally, judge_duplicates, judge_selection
-from infra.demo.compare import CutScore, FoundShot, crop_error_px, score_shots, total
+from infra.bench.verdicts import SourceSpan, judge_duplicates, judge_selection
+from infra.demo.compare import CutScore, FoundShot, Tally, crop_error_px, score_shots, total
 from infra.demo.truth import CopyOf, Crop, FilmTruth, WorldTruth
 from pipeline.buckets import BucketConfig, coverage, in_all
 from pipeline.clip.evaluate import area_under_curve

@@ -6,6 +6,8 @@ import hashlib
 import math
 from collections.abc import Mapping
 
+from schemas.caption import CAMERA_MOTIONS
+
 SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "hexagon", "cross", "crescent", "arrow")
 
 COLORS: Mapping[str, tuple[int, int, int]] = {
@@ -41,23 +43,7 @@ DIRECTIONS: Mapping[str, tuple[float, float]] = {
 SPEEDS: Mapping[str, float] = {"slow": 0.1, "medium": 0.25, "fast": 0.6}
 """Shorter sides of the picture a second, where the object stands."""
 
-CAMERAS = (
-    "static",
-    "pan left",
-    "pan right",
-    "tilt up",
-    "tilt down",
-    "zoom in",
-    "zoom out",
-    "dolly in",
-    "dolly out",
-    "truck left",
-    "truck right",
-    "pedestal up",
-    "pedestal down",
-    "orbit",
-    "handheld",
-)
+CAMERAS = CAMERA_MOTIONS
 
 RELATIONS = ("left of", "right of", "above", "below", "in front of", "behind")
 

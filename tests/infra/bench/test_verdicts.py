@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.bench.verdicts import SourceSpan, Tally, judge_duplicates, judge_selection, kind_of
+from infra.bench.verdicts import SourceSpan, judge_duplicates, judge_selection, kind_of
+from infra.demo.compare import Tally
 from infra.demo.truth import CopyOf, Crop, Defect, FilmTruth, ShotTruth
 
 FILM = FilmTruth(
