@@ -18,6 +18,8 @@ import pytest
 
 # Ray reads it when it is first imported, which in one process with all tests vLLM does before our executor can set it.
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+# Without a network the hub's client tries for half a minute before it gives up.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 FOOTAGE = Path(__file__).parents[2] / "shared" / "footage"
 
