@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from captioner.engine import CaptionRequest, Window
+from captioner.model_folder import one_line
 from captioner.torch_ready import need_torch
 from schemas import ConfigError
 
@@ -63,4 +64,4 @@ def load_processor(folder: Path) -> Any:
     try:
         return read(str(folder), trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{folder}: its processor cannot be read: {' '.join(str(error).split())[:300]}") from error
+        raise ConfigError(f"{folder}: its processor cannot be read: {one_line(error)}") from error

@@ -24,9 +24,8 @@ READS = {
     "selection": ("clip_id", "video_id", "kept"),
 }
 """Columns by table."""
-_NUM_SHARES = 16
-"""Of the first digits of ids: a table is read in so many parts where it is large."""
 _CLIPS_A_SHARE = 200_000
+"""Clips in memory at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +81,11 @@ def caption_inputs(manifest: Manifest, seconds_a_clip: float) -> Iterator[Captio
         manifest: The dataset's tables.
         seconds_a_clip: Roughly how long a worker takes for one.
     """
-    num_shares = _NUM_SHARES * -(-manifest.count("selection") // (_NUM_SHARES * _CLIPS_A_SHARE)) or 1
-    starts = [f"{0x10000 * k // num_shares:04x}" if k else "" for k in range(num_shares)]
-    for low, high in zip(starts, [*starts[1:], None], strict=True):
-        yield from _share(manifest, seconds_a_clip, low, high)
+    for share in manifest.shares(_CLIPS_A_SHARE, "selection"):
+        yield from _among(manifest, seconds_a_clip, share.where("video_id"))
 
 
-def _share(manifest: Manifest, seconds_a_clip: float, low: str, high: str | None) -> Iterator[CaptionInput]:
-    mine = pc.field("video_id") >= low
-    mine = mine if high is None else mine & (pc.field("video_id") < high)
+def _among(manifest: Manifest, seconds_a_clip: float, mine: pc.Expression) -> Iterator[CaptionInput]:
     kept = manifest.read("selection", ["clip_id"], where=mine & pc.field("kept"))["clip_id"]
     clips = manifest.read("clips", READS["clips"], where=mine)
     clips = clips.filter(pc.is_in(clips["clip_id"], kept.combine_chunks())).sort_by("start_pts")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -16,7 +15,7 @@ import numpy as np
 
 from captioner.config import FramesConfig
 from captioner.engine import Window
-from pipeline.media import DecoderChild, MediaLimits
+from pipeline.media import DecoderChild, MediaLimits, opened
 from pipeline.media.excerpt import Excerpt
 from schemas import ErrorKind, MediaError, Probe
 
@@ -79,16 +78,9 @@ class ClipReader:
             height=height,
             from_start=from_start,
         )
-        with self._open_source(uri) as path:
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-            except OSError as error:
-                raise MediaError(ErrorKind.io, f"cannot be opened: {error.strerror}") from error
-            try:
-                args = {"probe": probe.to_json(), "excerpt": wanted.to_json()}
-                reply = self._thread.submit(self._child.call, "excerpt", args, fd).result()
-            finally:
-                os.close(fd)
+        args = {"probe": probe.to_json(), "excerpt": wanted.to_json()}
+        with self._open_source(uri) as path, opened(path) as fd:
+            reply = self._thread.submit(self._child.call, "excerpt", args, fd).result()
         return _window(reply.header.get("times_s"), reply.blobs, width, height)
 
     def close(self) -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from schemas import ConfigError, digest
+from captioner.config import EngineConfig
+from schemas import ConfigError, digest, file_digest
 
 _WEIGHTS = "*.safetensors"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _DECIDING = (_WEIGHTS, "*.json", "*.jinja", "*.txt", "*.model")
 """Files that decide what a model answers: weights, configs, templates, and tokenizers in all their forms."""
-_PIECE_BYTES = 1 << 22
 _MAX_HEADER_BYTES = 100 << 20
 
 
@@ -40,7 +39,41 @@ class ModelFolder:
     def digest(self) -> str:
         """Of every file that decides what it answers."""
         found = sorted({path for pattern in _DECIDING for path in self.path.glob(pattern)})
-        return digest([[path.name, _file_digest(path)] for path in found])
+        return digest([[path.name, file_digest(path)] for path in found])
+
+
+class FolderEngine:
+    """What engines have in common whose model is a folder.
+
+    Args:
+        config: The model, and what it may use.
+        key: The config key of the model, for messages.
+    """
+
+    def __init__(self, config: EngineConfig, key: str = "caption.engine.model") -> None:
+        assert config.model is not None
+        self.config = config
+        self._folder: ModelFolder = find_model(config.model, key=key)
+        self._key = key
+
+    @property
+    def model_id(self) -> str:
+        """The folder's name."""
+        return self._folder.model_id
+
+    @property
+    def digest(self) -> str:
+        """Of the model's files."""
+        return self._folder.digest
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        """What to say of a folder that a library refuses."""
+        return ConfigError(f"{self._key}: {self._folder.path}: {one_line(error)}")
+
+
+def one_line(error: Exception) -> str:
+    """What a library's error says, short enough for a message."""
+    return " ".join(str(error).split())[:300]
 
 
 def find_model(path: str, *, key: str) -> ModelFolder:
@@ -91,11 +124,3 @@ def _is_whole(path: Path) -> bool:
         return path.stat().st_size == 8 + length + max(ends)
     except (OSError, ValueError, AttributeError, KeyError, IndexError, TypeError):
         return False
-
-
-def _file_digest(path: Path) -> str:
-    state = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            state.update(piece)
-    return state.hexdigest()

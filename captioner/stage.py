@@ -14,7 +14,7 @@ from captioner.engine import CaptionEngine, CaptionReply, CaptionRequest
 from captioner.feed import ReadyFeed
 from captioner.frames import ClipReader, ClipSpan, OpenSource
 from captioner.prompt import Prompt
-from captioner.structured import SCHEMA, clean_text, dense, read_structured, render
+from captioner.structured import SCHEMA, clean_text, read_structured, render
 from pipeline.media import MediaLimits
 from schemas import TRANSIENT, ErrorKind, MediaError, Probe, Resources, Result, Row, digest
 from schemas.caption import CaptionKind, CaptionOutcome
@@ -183,8 +183,8 @@ class CaptionClips:
             clip.outcome = CaptionOutcome.truncated if is_cut else CaptionOutcome.refused
             clip.flags = ["truncated" if is_cut else "no_json"]
             return
-        clip.texts = {kind: text[:_MAX_CHARACTERS] for kind, text in render(caption).items()}
-        clip.flags = flags(dense(caption), self.config.checks)
+        clip.texts = render(caption)
+        clip.flags = flags(clip.texts[CaptionKind.dense], self.config.checks)
         clip.outcome = CaptionOutcome.refused if clip.flags else CaptionOutcome.success
 
     def _result(self, video: _Video, busy_s: float) -> Result:

@@ -10,37 +10,19 @@ from typing import Any
 from captioner.chat import ChatTemplate, video_metadata
 from captioner.config import EngineConfig
 from captioner.engine import CaptionReply, CaptionRequest, Feed
-from captioner.model_folder import ModelFolder, find_model
+from captioner.model_folder import FolderEngine
 from captioner.positions import mend_positions
 from captioner.torch_ready import need_torch
 from schemas import ConfigError
 
 
-class TransformersEngine:
-    """A caption engine.
-
-    Args:
-        config: The model, and what it may use.
-        key: The config key of the model, for messages.
-    """
+class TransformersEngine(FolderEngine):
+    """A caption engine; its arguments are those of `FolderEngine`."""
 
     def __init__(self, config: EngineConfig, key: str = "caption.engine.model") -> None:
-        assert config.model is not None
-        self.config = config
-        self._folder: ModelFolder = find_model(config.model, key=key)
-        self._key = key
+        super().__init__(config, key)
         self._model: Any = None
         self._chat: ChatTemplate | None = None
-
-    @property
-    def model_id(self) -> str:
-        """The folder's name."""
-        return self._folder.model_id
-
-    @property
-    def digest(self) -> str:
-        """Of the model's files."""
-        return self._folder.digest
 
     def setup(self) -> None:
         """Load the model.
@@ -68,7 +50,7 @@ class TransformersEngine:
                 output_loading_info=True,
             )
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ConfigError(f"{self._key}: {self._folder.path}: {' '.join(str(error).split())[:300]}") from error
+            raise self._unusable(error) from error
         if lacking := sorted(found["missing_keys"]):
             # transformers would go on with random numbers in their place.
             raise ConfigError(f"{self._key}: {self._folder.path}: the weights lack {lacking[0]}")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from captioner.chat import ChatTemplate, video_metadata
 from captioner.config import EngineConfig
 from captioner.engine import CaptionReply, CaptionRequest, Feed, Window
-from captioner.model_folder import ModelFolder, find_model
+from captioner.model_folder import FolderEngine, one_line
 from captioner.torch_ready import need_torch, quiet_imports
 from schemas import ConfigError
 
@@ -26,33 +26,15 @@ _ENVIRONMENT = {
 }
 
 
-class VllmEngine:
-    """A caption engine.
-
-    Args:
-        config: The model, and what it may use.
-        key: The config key of the model, for messages.
-    """
+class VllmEngine(FolderEngine):
+    """A caption engine; its arguments are those of `FolderEngine`."""
 
     def __init__(self, config: EngineConfig, key: str = "caption.engine.model") -> None:
-        assert config.model is not None
-        self.config = config
-        self._folder: ModelFolder = find_model(config.model, key=key)
-        self._key = key
+        super().__init__(config, key)
         self._engine: Any = None
         self._chat: ChatTemplate | None = None
         self.num_steps = 0
         """Steps of the model since `setup`."""
-
-    @property
-    def model_id(self) -> str:
-        """The folder's name."""
-        return self._folder.model_id
-
-    @property
-    def digest(self) -> str:
-        """Of the model's files."""
-        return self._folder.digest
 
     def setup(self) -> None:
         """Load the model.
@@ -91,7 +73,7 @@ class VllmEngine:
         try:
             self._engine = LLM(**arguments).llm_engine
         except (ValueError, TypeError) as error:
-            raise ConfigError(f"{self._key}: {self._folder.path}: {_first_line(error)}") from error
+            raise self._unusable(error) from error
 
     def close(self) -> None:
         """Let the model go."""
@@ -151,7 +133,7 @@ class VllmEngine:
             self._engine.add_request(request.request_id, prompt, parameters)
         except (VLLMValidationError, ValueError) as error:
             # Too long for the model, as a rule.
-            return CaptionReply(request_id=request.request_id, finish="error", error=_first_line(error))
+            return CaptionReply(request_id=request.request_id, finish="error", error=one_line(error))
         return None
 
 
@@ -197,7 +179,3 @@ def _reply(output: Any) -> CaptionReply:
         num_prompt_tokens=len(output.prompt_token_ids or ()),
         num_output_tokens=len(answer.token_ids),
     )
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -18,7 +18,7 @@ import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
-from pipeline.shares import Share
+from pipeline.shares import Share, shares
 from pipeline.storage import filesystem, is_remote
 from schemas import TABLES, Row
 
@@ -127,6 +127,10 @@ class Manifest:
         """How many rows it holds."""
         stored = self.dataset(table)
         return 0 if stored is None else int(stored.count_rows())
+
+    def shares(self, rows_a_share: int, *tables: str) -> list[Share]:
+        """Shares of the ids in which the largest of some tables has about so many rows each."""
+        return shares(max(map(self.count, tables)), rows_a_share)
 
     def append(self, table: str, rows: pa.Table | Iterable[Row]) -> None:
         """Add rows in one commit; nothing is committed for no rows."""

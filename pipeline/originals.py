@@ -6,7 +6,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.manifest import Manifest, to_table
-from pipeline.shares import shares
 from schemas import TABLES
 
 KIND = "original"
@@ -23,7 +22,7 @@ def settle_originals(manifest: Manifest) -> None:
     """
     if manifest.count("captions") == 0 and not any(manifest.batches("files", ["caption"], where=_captioned())):
         return
-    for share in shares(manifest.count("clips"), _CLIPS_A_SHARE):
+    for share in manifest.shares(_CLIPS_A_SHARE, "clips"):
         mine = share.where("video_id")
         files = manifest.read("files", ["uri", "video_id", "caption"], where=mine & _captioned())
         wanted = original_captions(files, manifest.read("clips", ["clip_id", "video_id"], where=mine))

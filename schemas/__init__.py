@@ -5,7 +5,7 @@ from __future__ import annotations
 from schemas.clip import Clip, Shot, Transition
 from schemas.config import Config, load_config
 from schemas.errors import TRANSIENT, ConfigError, ErrorKind, MediaError, RushesError
-from schemas.ids import clip_id, content_id, digest
+from schemas.ids import clip_id, content_id, digest, file_digest
 from schemas.scan_scores import ScanScores
 from schemas.shape import LatentShape, PixelShape
 from schemas.span import Span
@@ -40,5 +40,6 @@ __all__ = [
     "clip_id",
     "content_id",
     "digest",
+    "file_digest",
     "load_config",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 
 from schemas.span import Span
 
@@ -34,3 +36,15 @@ def digest(value: object) -> str:
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.blake2b(text.encode("ascii"), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; looked at again only when another file lies there, or its size or time has changed."""
+    stat = path.stat()
+    return _digest_at(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+
+
+@cache
+def _digest_at(path: Path, state: tuple[int, int, int]) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

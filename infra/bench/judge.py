@@ -12,7 +12,6 @@ from typing import Any
 
 from infra.bench.footage import once
 from infra.bench.table import Figure
-from infra.bench.verdicts import Mistake, SourceSpan, judge_duplicates, judge_selection
 from infra.cli.run import RECIPES, curate
 from infra.config import RunConfig
 from infra.demo.compare import Tally
@@ -20,6 +19,7 @@ from infra.demo.copies import TRANSFORMS, copy_video
 from infra.demo.defect_world import make_defect_world
 from infra.demo.defects import KINDS
 from infra.demo.truth import CopyOf, WorldTruth
+from infra.demo.verdicts import Mistake, SourceSpan, judge_duplicates, judge_selection
 from infra.demo.world import FOOTAGE_FOLDER, TRUTH_FILE
 from pipeline.dataset import Dataset
 from schemas import load_config

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from infra.bench.verdicts import SourceSpan, judge_duplicates, judge_selection
 from infra.demo.compare import CutScore, FoundShot, Tally, crop_error_px, score_shots, total
 from infra.demo.truth import CopyOf, Crop, FilmTruth, WorldTruth
+from infra.demo.verdicts import SourceSpan, judge_duplicates, judge_selection
 from pipeline.buckets import BucketConfig, coverage, in_all
 from pipeline.clip.evaluate import area_under_curve
 from pipeline.dataset import Dataset

@@ -17,8 +17,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pipeline.clip.tensors import TENSOR_SUFFIXES, check_file, check_tensors, file_digest
-from schemas import Config, ConfigError, digest
+from pipeline.clip.tensors import TENSOR_SUFFIXES, check_file, check_tensors
+from schemas import Config, ConfigError, digest, file_digest
 
 HUB = "hf-hub:"
 CONFIG_NAMES = ("model.json", "open_clip_config.json")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,18 +154,6 @@ def read_matrix(path: Path, what: str) -> npt.NDArray[np.float32]:
     if not np.isfinite(numbers).all():
         raise ConfigError(f"{what}: {path} holds values that are not finite")
     return numbers
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes; looked at again only when another file lies there, or its size or time has changed."""
-    stat = path.stat()
-    return _digest_at(path, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
-
-
-@cache
-def _digest_at(path: Path, state: tuple[int, int, int]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,8 +6,8 @@ for the child that `service` runs.
 
 from __future__ import annotations
 
-from pipeline.media.guard import DecoderChild
+from pipeline.media.guard import DecoderChild, opened
 from pipeline.media.limits import MediaLimits
 from pipeline.media.wire import Reply
 
-__all__ = ["DecoderChild", "MediaLimits", "Reply"]
+__all__ = ["DecoderChild", "MediaLimits", "Reply", "opened"]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
 from pipeline.media.color import Rgb, RgbConverter
+from pipeline.media.orientation import turned
 from schemas.video import Probe
-
-_TURNS: Final = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 class DisplayedCrop:
@@ -38,13 +35,11 @@ class DisplayedCrop:
     def __call__(self, frame: VideoFrame) -> Rgb:
         """The picture of one frame, uint8 (height, width, 3)."""
         wide, high = self._size
-        turn = _TURNS.get(self._probe.rotation_deg)
         if self._probe.rotation_deg in (90, 270):
             wide, high = high, wide
         picture = self._converter.to_rgb(frame, wide, high)
         if self._probe.is_mirrored:
             picture = np.asarray(cv2.flip(picture, 1), np.uint8)
-        if turn is not None:
-            picture = np.asarray(cv2.rotate(picture, turn), np.uint8)
+        picture = turned(picture, self._probe.rotation_deg)
         inside = picture[self._top : self._top + self._height, self._left : self._left + self._width]
         return np.ascontiguousarray(inside)

@@ -7,6 +7,12 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+"""uint8 (H, W, 3)."""
+
 _MATRIX = struct.Struct("=9i")
 _MAX_ASPECT = 8
 """No camera or format has samples more than a few times as wide as high; what says so is wrong."""
@@ -55,3 +61,12 @@ def usable_aspect(told: Fraction | None) -> Fraction:
     if told is None or not Fraction(1, _MAX_ASPECT) <= told <= _MAX_ASPECT:
         return Fraction(1)
     return told
+
+
+def turned(picture: Pixels, rotation_deg: int) -> Pixels:
+    """A picture turned clockwise by 0, 90, 180 or 270 degrees; itself where nothing is to do."""
+    # Whoever only asks for an orientation, as probing does, starts faster without it.
+    import cv2
+
+    turns = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+    return picture if rotation_deg not in turns else np.asarray(cv2.rotate(picture, turns[rotation_deg]), np.uint8)

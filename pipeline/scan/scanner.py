@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from pipeline.media.guard import DecoderChild
+from pipeline.media.guard import DecoderChild, opened
 from pipeline.media.limits import MediaLimits
 from pipeline.media.segments import Seam, Segment, joins
 from pipeline.scan.assemble import ScanOutcome, assemble
@@ -19,7 +19,7 @@ from pipeline.scan.join import join_logs
 from pipeline.scan.reply import unpack
 from pipeline.scan.scratch import scratch_folder
 from pipeline.scan.slots import Slot, Slots
-from schemas.errors import ErrorKind, MediaError
+from schemas.errors import MediaError
 from schemas.video import Probe
 
 _CHILD: Final = "pipeline.scan.child"
@@ -69,17 +69,13 @@ class VideoScanner:
         Raises:
             MediaError: It cannot be read or decoded within the limits.
         """
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        except OSError as error:
-            raise MediaError(ErrorKind.io, f"cannot be opened: {error.strerror}") from error
-        slot = self._slots.take()
-        try:
-            return self._scan(fd, video_id, probe)
-        finally:
-            os.close(fd)
-            if slot is not None:
-                slot.free()
+        with opened(path) as fd:
+            slot = self._slots.take()
+            try:
+                return self._scan(fd, video_id, probe)
+            finally:
+                if slot is not None:
+                    slot.free()
 
     def _scan(self, fd: int, video_id: str, probe: Probe) -> ScanOutcome:
         is_long = not probe.is_image and (probe.duration_s or 0.0) >= 2 * self._config.segment_s

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import cv2
 import numpy as np
 
+from pipeline.media.orientation import turned
 from schemas.video import Probe
-
-_TURNS: Final = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 def upright(jpeg: bytes, probe: Probe, quality: int) -> bytes:
@@ -33,7 +30,6 @@ def upright(jpeg: bytes, probe: Probe, quality: int) -> bytes:
         height, width = picture.shape[:2]
         wide = max(1, round(width * probe.sample_aspect))
         picture = cv2.resize(picture, (wide, height), interpolation=cv2.INTER_AREA)
-    if probe.rotation_deg in _TURNS:
-        picture = cv2.rotate(picture, _TURNS[probe.rotation_deg])
-    _, encoded = cv2.imencode(".jpg", picture, [int(cv2.IMWRITE_JPEG_QUALITY), quality])
+    shown = turned(np.asarray(picture, np.uint8), probe.rotation_deg)
+    _, encoded = cv2.imencode(".jpg", shown, [int(cv2.IMWRITE_JPEG_QUALITY), quality])
     return encoded.tobytes()

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.clip import find_clip
-from pipeline.clip.tensors import check_file, file_digest, read_tensors
+from pipeline.clip.tensors import check_file, read_tensors
 from pipeline.scorers.embedding import EmbeddingConfig
 from pipeline.scorers.scorer import ClipView
-from schemas import Config, ConfigError, ErrorKind, MediaError, Resources
+from schemas import Config, ConfigError, ErrorKind, MediaError, Resources, file_digest
 
 if TYPE_CHECKING:
     import torch

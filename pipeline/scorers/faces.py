@@ -10,11 +10,10 @@ import numpy as np
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from pipeline.clip.tensors import file_digest
 from pipeline.scorers.face_boxes import FaceDetector, YunetDetector
 from pipeline.scorers.face_cascade import Boxes, FaceCascade, cascade_files
 from pipeline.scorers.scorer import ClipView, Picture
-from schemas import Config, Resources
+from schemas import Config, Resources, file_digest
 
 _NO_EFFECT: JsonDict = {"affects_output": False}
 

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from pipeline.clip import find_clip
 from pipeline.clip.model import unit_rows
-from pipeline.clip.tensors import file_digest, read_matrix
+from pipeline.clip.tensors import read_matrix
 from pipeline.scorers.embedding import EmbeddingConfig
 from pipeline.scorers.scorer import ClipView, Picture
-from schemas import Config, ConfigError, ErrorKind, MediaError, Resources
+from schemas import Config, ConfigError, ErrorKind, MediaError, Resources, file_digest
 
 
 class SafetyConfig(Config):

@@ -13,11 +13,9 @@ import numpy as np
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from pipeline.clip.tensors import file_digest
-from pipeline.scorers.model_files import wheel_file
 from pipeline.scorers.scorer import ClipView, Picture
-from pipeline.scorers.text_boxes import Mask, TextDetector, boxes_of, input_size, union_mask
-from schemas import Config, Resources
+from pipeline.scorers.text_boxes import Mask, TextDetector, boxes_of, input_size, network_file, union_mask
+from schemas import Config, Resources, file_digest
 
 _NO_EFFECT: JsonDict = {"affects_output": False}
 _EDGE = 0.2
@@ -76,11 +74,10 @@ class TextArea:
     @cached_property
     def model(self) -> Path:
         """The file of the network that finds text, from its wheel."""
-        return wheel_file("rapidocr", "models", "PP-OCRv6_det_small.onnx", scorer=self.name)
+        return network_file(self.name)
 
     def models(self) -> Mapping[str, str]:
         """The digest of the network's file."""
-        wheel_file("onnxruntime", "__init__.py", scorer=self.name)
         return {self.model.name: file_digest(self.model)}
 
     def setup(self) -> None:

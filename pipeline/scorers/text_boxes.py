@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.scorers.model_files import wheel_file
 from pipeline.scorers.scorer import Picture
 
 Probabilities = npt.NDArray[np.float32]
@@ -39,6 +40,19 @@ _HIGH = 0.2
 large letters, and are about as wide as high."""
 _LEAST_ASPECT = 3.5
 """Length over height of such a line: a word of five capitals."""
+
+
+def network_file(scorer: str) -> Path:
+    """The network's weights, in RapidOCR's wheel.
+
+    Args:
+        scorer: Who needs it, for the message.
+
+    Raises:
+        ConfigError: They, or what runs them, are not installed.
+    """
+    wheel_file("onnxruntime", "__init__.py", scorer=scorer)
+    return wheel_file("rapidocr", "models", "PP-OCRv6_det_small.onnx", scorer=scorer)
 
 
 @dataclass(frozen=True, slots=True)

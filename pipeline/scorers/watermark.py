@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from pipeline.clip.tensors import file_digest, read_tensors
+from pipeline.clip.tensors import read_tensors
 from pipeline.scorers.embedding import EmbeddingConfig
-from pipeline.scorers.model_files import wheel_file
 from pipeline.scorers.persistence import MIN_VIEWS, Candidate, Overlay, candidates, common, distinct, overlay_of
 from pipeline.scorers.scorer import ClipView, Picture
-from pipeline.scorers.text_boxes import TextBox, TextDetector, boxes_of, input_size, union_mask
-from schemas import Config, ConfigError, ErrorKind, MediaError, Resources
+from pipeline.scorers.text_boxes import TextBox, TextDetector, boxes_of, input_size, network_file, union_mask
+from schemas import Config, ConfigError, ErrorKind, MediaError, Resources, file_digest
 
 _SURE_PIXELS = 250
 """Edge pixels at which a mark is as likely as not. Small marks in real footage gave 300 to 2000, what agreed by chance
@@ -123,8 +122,8 @@ class Watermark:
             ConfigError: It is not there or is no head.
         """
         if self.config.weights is None:
-            wheel_file("onnxruntime", "__init__.py", scorer=self.name)
-            return {self._network.name: file_digest(self._network)}
+            network = network_file(self.name)
+            return {network.name: file_digest(network)}
         path = Path(self.config.weights)
         read_head(path)
         return {"watermark": file_digest(path)}
@@ -134,11 +133,7 @@ class Watermark:
         if self.config.weights is not None:
             self._head = read_head(Path(self.config.weights))
         else:
-            self._detector = TextDetector(self._network, _SIDE_PX)
-
-    @property
-    def _network(self) -> Path:
-        return wheel_file("rapidocr", "models", "PP-OCRv6_det_small.onnx", scorer=self.name)
+            self._detector = TextDetector(network_file(self.name), _SIDE_PX)
 
     def score(self, clips: Sequence[ClipView]) -> Sequence[Mapping[str, object]]:
         """The certainty for each clip, 0 to 1; None where nothing can be told.
@@ -151,19 +146,16 @@ class Watermark:
 
     def _by_persistence(self, clip: ClipView) -> float | None:
         assert self._detector is not None
-        found = certainty(clip.pictures)
         if len(clip.pictures) < 2:
-            return found
+            return certainty(clip.pictures)
         size = input_size(clip.pictures[0].shape[1], clip.pictures[0].shape[0], _SIDE_PX)
         overlay = overlay_of(clip.pictures, size)
         shown = np.clip(128 + _GAIN * overlay.picture, 0, 255).astype(np.uint8)
         probabilities = self._detector(np.repeat(shown[..., None], 3, axis=2))
-        lines = boxes_of(
-            probabilities, min_confidence=_MIN_CONFIDENCE, min_height_px=_MIN_HEIGHT * probabilities.shape[0]
-        )
+        least = _MIN_HEIGHT * probabilities.shape[0]
+        lines = list(boxes_of(probabilities, min_confidence=_MIN_CONFIDENCE, min_height_px=least))
         # Of what the network reads, captions are no marks, however surely they stay.
-        some = list(lines)
-        return lettered(some, overlay) if some else found
+        return lettered(lines, overlay) if lines else certainty(clip.pictures)
 
     def _by_head(self, clip: ClipView) -> float | None:
         assert self._head is not None

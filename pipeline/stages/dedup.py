@@ -6,7 +6,6 @@ import difflib
 from functools import partial
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -18,6 +17,7 @@ from pipeline.dedup.semantic import SemanticConfig, semantic_pairs
 from pipeline.dedup.store import COLUMNS, load_fingerprints
 from pipeline.embeddings import TABLE as EMBEDDING
 from pipeline.manifest import Manifest
+from pipeline.views import open_tables, view_name
 from schemas import TABLES, ConfigError
 from schemas.config import Config
 
@@ -111,23 +111,14 @@ def _pairs(dataset: Dataset, config: DedupConfig) -> pa.Table:
 
 def _known(manifest: Manifest, ids: pa.Array, keep_best_by: str | None) -> pa.Table:
     """`clip_id, video_id, quality` of those of the clips that there are, ascending."""
-    clips = manifest.dataset("clips")
-    if clips is None or not len(ids):
-        return pa.table({name: pa.array([], kind) for name, kind in _KNOWN.items()})
-    with duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")
-        connection.register("wanted", pa.table({"clip_id": ids}))
-        connection.register("clips", clips)
-        if keep_best_by is None:
-            joined, value = "", "c.crop_width * c.crop_height * (c.end_s - c.start_s)"
-        else:
-            connection.register("scores", manifest.read(score_table(keep_best_by), ["clip_id", keep_best_by]))
-            joined, value = "LEFT JOIN scores s USING (clip_id)", f's."{keep_best_by}"'
+    value, joined, tables = "c.crop_width * c.crop_height * (c.end_s - c.start_s)", "", ["clips"]
+    if keep_best_by is not None:
+        tables.append(score_table(keep_best_by))
+        value, joined = f's."{keep_best_by}"', f"LEFT JOIN {view_name(tables[1])} s USING (clip_id)"
+    with open_tables(manifest, tables) as db:
+        db.register("wanted", pa.table({"clip_id": ids}))
         query = (
             f"SELECT clip_id, c.video_id, CAST({value} AS DOUBLE) AS quality"
             f" FROM wanted JOIN clips c USING (clip_id) {joined} ORDER BY clip_id"
         )
-        return connection.sql(query).to_arrow_table()
-
-
-_KNOWN: Final = {"clip_id": pa.string(), "video_id": pa.string(), "quality": pa.float64()}
+        return db.sql(query).to_arrow_table()

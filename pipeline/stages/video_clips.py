@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from pipeline.manifest import Manifest
 from pipeline.scorers.pictures import CropShape
+from pipeline.shares import Share
 from schemas import Row, digest
 
 READS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -109,20 +110,16 @@ def video_clips(
         seconds_a_clip: Roughly how long it takes for one.
         clips_a_share: How many clips are in memory at once.
     """
-    num_shares = max(1, -(-max(manifest.count("clips"), manifest.count("videos")) // clips_a_share))
-    bounds = [f"{0x10000 * k // num_shares:04x}" for k in range(1, num_shares)]
-    for low, high in zip(["", *bounds], [*bounds, None], strict=True):
-        yield from _share(manifest, needs, seconds_a_clip, low, high)
+    for share in manifest.shares(clips_a_share, "clips", "videos"):
+        yield from _of_share(manifest, needs, seconds_a_clip, share)
 
 
-def _share(
-    manifest: Manifest, needs: frozenset[str], seconds_a_clip: float, low: str, high: str | None
-) -> Iterator[VideoClips]:
-    scans = _unit_keys(manifest, "scan", low, high)
+def _of_share(manifest: Manifest, needs: frozenset[str], seconds_a_clip: float, share: Share) -> Iterator[VideoClips]:
+    scans = _unit_keys(manifest, "scan", share)
     if not scans:
         return
-    mine = _between("video_id", low, high)
-    embedded = _unit_keys(manifest, "embedding", low, high) if "embedding" in needs else {}
+    mine = share.where("video_id")
+    embedded = _unit_keys(manifest, "embedding", share) if "embedding" in needs else {}
     embeddings = _embeddings(manifest, mine) if "embedding" in needs else {}
     texts = _texts(manifest, mine) if "text" in needs else {}
     clips: dict[str, list[dict[str, Any]]] = {}
@@ -156,17 +153,12 @@ def input_digest(scan: str, *, embedding: str | None = None, texts: list[str | N
     return digest({"scan": scan, "embedding": embedding, "texts": texts})
 
 
-def _between(column: str, low: str, high: str | None) -> Any:
-    above = pc.field(column) >= low
-    return above if high is None else above & (pc.field(column) < high)
-
-
-def _unit_keys(manifest: Manifest, stage: str, low: str, high: str | None) -> dict[str, str]:
+def _unit_keys(manifest: Manifest, stage: str, share: Share) -> dict[str, str]:
     """The unit key of each video that a stage has done; of the scan only those that succeeded.
 
     A video of which the scorer could not do some clips has embeddings of the others.
     """
-    where = (pc.field("stage") == stage) & _between("input_id", low, high)
+    where = (pc.field("stage") == stage) & share.where("input_id")
     if stage == "scan":
         where &= pc.field("outcome") == "ok"
     rows = manifest.read("ledger", ["input_id", "unit_key"], where=where)

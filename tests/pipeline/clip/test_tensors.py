@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.clip.tensors import file_digest, read_matrix, read_tensors, write_tensors
-from schemas import ConfigError
+from pipeline.clip.tensors import read_matrix, read_tensors, write_tensors
+from schemas import ConfigError, file_digest
 
 
 class Trap:

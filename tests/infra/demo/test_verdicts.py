@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from infra.bench.verdicts import SourceSpan, judge_duplicates, judge_selection, kind_of
 from infra.demo.compare import Tally
 from infra.demo.truth import CopyOf, Crop, Defect, FilmTruth, ShotTruth
+from infra.demo.verdicts import SourceSpan, judge_duplicates, judge_selection, kind_of
 
 FILM = FilmTruth(
     video="a.mp4",
