@@ -7,7 +7,7 @@ from typing import Any
 
 from captioner.engine import CaptionRequest, Window
 from captioner.model_folder import one_line
-from captioner.torch_ready import need_torch
+from captioner.torch_ready import need_transformers
 from schemas import ConfigError
 
 
@@ -57,11 +57,16 @@ def load_processor(folder: Path) -> Any:
     Raises:
         ConfigError: There is none, or it cannot be read.
     """
-    need_torch()
+    need_transformers()
     from transformers import AutoProcessor
 
     read: Any = AutoProcessor.from_pretrained
     try:
-        return read(str(folder), trust_remote_code=False, local_files_only=True)
+        processor = read(str(folder), trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder}: its processor cannot be read: {one_line(error)}") from error
+    videos: Any = getattr(processor, "video_processor", None)
+    if getattr(videos, "cap_pixels_per_frame", False) is None:
+        # Frames come at their final size; said, so that nobody is told of what a later transformers would do.
+        videos.cap_pixels_per_frame = False
+    return processor

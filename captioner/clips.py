@@ -74,21 +74,25 @@ class CaptionInput:
         return Probe.from_json(json.loads(self.probe))
 
 
-def caption_inputs(manifest: Manifest, seconds_a_clip: float) -> Iterator[CaptionInput]:
+def caption_inputs(manifest: Manifest, seconds_a_clip: float, *, only_kept: bool = True) -> Iterator[CaptionInput]:
     """The videos with kept clips, in order of video id; also those of which none is kept, with no clips.
 
     Args:
         manifest: The dataset's tables.
         seconds_a_clip: Roughly how long a worker takes for one.
+        only_kept: Whether clips are left out that the selection has dropped, or has not judged.
     """
-    for share in manifest.shares(_CLIPS_A_SHARE, "selection"):
-        yield from _among(manifest, seconds_a_clip, share.where("video_id"))
+    for share in manifest.shares(_CLIPS_A_SHARE, "selection" if only_kept else "clips"):
+        yield from _among(manifest, seconds_a_clip, share.where("video_id"), only_kept=only_kept)
 
 
-def _among(manifest: Manifest, seconds_a_clip: float, mine: pc.Expression) -> Iterator[CaptionInput]:
-    kept = manifest.read("selection", ["clip_id"], where=mine & pc.field("kept"))["clip_id"]
-    clips = manifest.read("clips", READS["clips"], where=mine)
-    clips = clips.filter(pc.is_in(clips["clip_id"], kept.combine_chunks())).sort_by("start_pts")
+def _among(
+    manifest: Manifest, seconds_a_clip: float, mine: pc.Expression, *, only_kept: bool
+) -> Iterator[CaptionInput]:
+    clips = manifest.read("clips", READS["clips"], where=mine).sort_by("start_pts")
+    if only_kept:
+        kept = manifest.read("selection", ["clip_id"], where=mine & pc.field("kept"))["clip_id"]
+        clips = clips.filter(pc.is_in(clips["clip_id"], kept.combine_chunks()))
     listed: dict[str, list[list[Any]]] = {}
     for row in clips.to_pylist():
         values = [row[name] for name in READS["clips"] if name != "video_id"]

@@ -107,7 +107,8 @@ def random_start(config: RandomStartConfig, texts: Iterable[str], out: Path) -> 
             "spatial_merge_size": 2,
             "temporal_patch_size": 2,
             "window_size": 8 * config.patch_px,
-            "fullatt_block_indexes": list(range(1, config.vision_layers, 2)) or [0],
+            # Pictures of small models are small: every layer sees all of one.
+            "fullatt_block_indexes": list(range(config.vision_layers)),
             "tokens_per_second": 2,
         },
         image_token_id=number["<|image_pad|>"],

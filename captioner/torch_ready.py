@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from schemas import ConfigError
 
@@ -29,6 +30,21 @@ def need_torch() -> bool:
     except ImportError as error:
         raise ConfigError(f"the captioner needs torch (rushes[captioner]): {error}") from error
     return bool(declared)
+
+
+def need_transformers() -> None:
+    """The same, and keep transformers from drawing bars of its own.
+
+    Raises:
+        ConfigError: Torch or transformers is not installed.
+    """
+    need_torch()
+    try:
+        from transformers.utils import logging
+    except ImportError as error:
+        raise ConfigError(f"the captioner needs transformers (rushes[captioner]): {error}") from error
+    draw_none: Any = logging.disable_progress_bar
+    draw_none()
 
 
 @contextmanager

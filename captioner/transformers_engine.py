@@ -12,7 +12,7 @@ from captioner.config import EngineConfig
 from captioner.engine import CaptionReply, CaptionRequest, Feed
 from captioner.model_folder import FolderEngine
 from captioner.positions import mend_positions
-from captioner.torch_ready import need_torch
+from captioner.torch_ready import need_transformers
 from schemas import ConfigError
 
 
@@ -30,11 +30,9 @@ class TransformersEngine(FolderEngine):
         Raises:
             ConfigError: transformers is not installed, or does not know the architecture.
         """
-        need_torch()
-        try:
-            from transformers import AutoModelForImageTextToText
-        except ImportError as error:
-            raise ConfigError(f"caption.engine.kind transformers needs rushes[captioner]: {error}") from error
+        need_transformers()
+        from transformers import AutoModelForImageTextToText
+
         self._chat = ChatTemplate(self._folder.path)
         dtype = self.config.dtype
         if dtype == "auto" and not self.config.gpus:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 
-from infra.cli import clip, demo, inspect, plan, run
+from captioner.evaluate.config import EvaluateConfig
+from captioner.finetune.config import FinetuneConfig
+from infra.cli import captioner, clip, demo, inspect, plan, run
 from infra.config import RunConfig
 from pipeline.clip.train_config import ClipTrainConfig
 from schemas import Config, ConfigError
+from trainer.config import TrainConfig
 
-_CONFIGS: Mapping[str, type[Config]] = {"run": RunConfig, "plan": RunConfig, "clip": ClipTrainConfig}
-"""Commands that take `key.path=value`, and of which config."""
+_CONFIGS: Mapping[str, tuple[type[Config], ...]] = {
+    "run": (RunConfig,),
+    "plan": (RunConfig,),
+    "captioner": (FinetuneConfig, EvaluateConfig),
+    "clip": (ClipTrainConfig,),
+}
+"""Commands that take `key.path=value`, and of which configs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="rushes", description="From raw footage to a trained video model.", allow_abbrev=False
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, plan, inspect, clip, demo):
+    for command in (run, plan, inspect, captioner, clip, demo):
         command.add_parser(subparsers)
     given, overrides = _split_overrides(given)
     args = parser.parse_args(given)
@@ -52,12 +61,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _split_overrides(argv: list[str]) -> tuple[list[str], list[str]]:
     """Take `key.path=value` arguments out, wherever they stand: argparse would give them to `--input`."""
-    config = _CONFIGS.get(argv[0]) if argv else None
-    if config is None:
+    configs = _CONFIGS.get(argv[0]) if argv else None
+    if configs is None:
         return argv, []
-    override = re.compile(rf"({'|'.join(config.model_fields)}|[a-z_]+\.[a-z0-9_.]+)=.*", re.DOTALL)
-    overrides = [text for text in argv[1:] if override.fullmatch(text)]
-    return [argv[0], *(text for text in argv[1:] if not override.fullmatch(text))], overrides
+    keys = [key for config in configs for key in config.model_fields]
+    overrides = [text for text in argv[1:] if _is_override(text, keys)]
+    return [argv[0], *(text for text in argv[1:] if not _is_override(text, keys))], overrides
+
+
+def _is_override(text: str, keys: Sequence[str]) -> bool:
+    """Whether an argument sets a key, or was meant to: `a=b` may as well be a file's name."""
+    key, sign, _ = text.partition("=")
+    if not sign or not re.fullmatch(r"[a-z_]+(\.[a-z0-9_]+)*", key):
+        return False
+    return "." in key or bool(difflib.get_close_matches(key, keys, n=1, cutoff=0.75))
 
 
 def _printable(text: str) -> str:
