@@ -24,6 +24,11 @@ class PhaseConfig(Config):
     """Kinds of captions to answer with, and how often each is drawn."""
     steps: int = Field(ge=1)
     """Updates of the weights."""
+    answers: tuple[str, ...] = ()
+    """Files of answers that are learnt in this phase in place of the training's, and no clips but those that they tell
+    of: as the main subject of easy clips first."""
+    frames: FramesConfig | None = None
+    """What the model sees in this phase, as small pictures first; none for what the training's own `frames` says."""
 
     @model_validator(mode="after")
     def _has_kinds(self) -> Self:
@@ -89,6 +94,8 @@ class FinetuneConfig(Config):
     """Of DeepSpeed's ZeRO: what ranks share out, optimizer states (1) and gradients too (2)."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """In which the model runs."""
+    saved_as: Literal["float32", "bfloat16", "float16"] | None = Field(None, json_schema_extra=_NO_EFFECT)
+    """The number format of the model's files; none for that in which it runs."""
     held_out_ratio: float = Field(0.02, ge=0, lt=1)
     """Of the videos, kept back for evaluation."""
     evaluate_steps: int = Field(250, ge=1)

@@ -46,7 +46,7 @@ def caption_pairs(
         written = {} if known is not None else _written(manifest, caption_set)
         for video in caption_inputs(manifest, 0.0, only_kept=False):
             for span in video.spans():
-                pair = _answered(video, span, known) if known is not None else None
+                pair = answered(video, span, known) if known is not None else None
                 if known is None and span.clip_id in written:
                     pair = CaptionPair(video=video, span=span, texts=written[span.clip_id])
                 if pair is not None:
@@ -71,7 +71,8 @@ def split(pairs: Sequence[CaptionPair], ratio: float) -> tuple[list[CaptionPair]
     return sides
 
 
-def _answered(video: CaptionInput, span: ClipSpan, answers: Answers) -> CaptionPair | None:
+def answered(video: CaptionInput, span: ClipSpan, answers: Answers) -> CaptionPair | None:
+    """A clip with what files of answers say of it; None where they say nothing."""
     found = answers.of(span.clip_id, video.uri)
     if found is None:
         return None

@@ -6,11 +6,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from captioner.config import FramesConfig
+from captioner.finetune.answers import read_answers
 from captioner.finetune.batches import BatchPlan, Shape, pick_text, shares
 from captioner.finetune.checkpoint import WEIGHTS, Progress, newest, rank_file, save, seal
 from captioner.finetune.config import FinetuneConfig, PhaseConfig
@@ -19,7 +22,7 @@ from captioner.finetune.examples import Examples
 from captioner.finetune.feeder import Asked, Feeder
 from captioner.finetune.journal import Journal
 from captioner.finetune.lora import merged, with_lora
-from captioner.finetune.pairs import CaptionPair
+from captioner.finetune.pairs import CaptionPair, answered
 from captioner.finetune.schedule import learning_rate
 from captioner.finetune.segments import batch_segments
 from captioner.finetune.start import load_start, start_folder
@@ -117,7 +120,6 @@ class Training:
         examples = Examples(self._base.path, _end_token(self._model), int(text_config["max_position_embeddings"]))
         self._feeder = partial(
             Feeder,
-            frames=config.frames,
             examples=examples,
             readers=config.readers,
             limits=limits,
@@ -143,9 +145,13 @@ class Training:
 
     def export(self, name: str) -> Path:
         """Write the model, as it is now, in the form that engines load; give its folder."""
+        import torch
+
         folder = self._out / name
         if self._ranks.is_first:
             model = merged(self._engine.model) if self._config.lora is not None else self._engine.model
+            if self._config.saved_as is not None:
+                model = deepcopy(model).to(getattr(torch, self._config.saved_as))
             part = self._out / f"part-{name}"
             shutil.rmtree(part, ignore_errors=True)
             # Its tokenizer, its processor and its templates are those of the model that it began as.
@@ -162,10 +168,10 @@ class Training:
 
     def _run_phase(self, phase: PhaseConfig, start: int, end: int) -> None:
         config = self._config
-        pairs = [pair for pair in self._learnt if any(pair.texts.get(kind) for kind in phase.kinds)]
-        held_out = [pair for pair in self._kept if any(pair.texts.get(kind) for kind in phase.kinds)]
-        plan = BatchPlan([self._shape(pair) for pair in pairs], config.batch_size, config.seed + start)
-        feeder = self._feeder(pairs)
+        pairs, held_out = pairs_of(phase, self._learnt), pairs_of(phase, self._kept)
+        frames = phase.frames or config.frames
+        plan = BatchPlan([_shape(pair, frames) for pair in pairs], config.batch_size, config.seed + start)
+        feeder = self._feeder(pairs, frames)
         began, done = time.monotonic(), 0
         try:
             for step, batches in zip(
@@ -216,8 +222,9 @@ class Training:
         if not pairs:
             return
         size = self._config.batch_size
-        plan = BatchPlan([self._shape(pair) for pair in pairs], size, 0)
-        feeder = self._feeder(pairs)
+        frames = phase.frames or self._config.frames
+        plan = BatchPlan([_shape(pair, frames) for pair in pairs], size, 0)
+        feeder = self._feeder(pairs, frames)
         asked = (
             (shares(plan[step].indexes, self._ranks.count, size)[self._ranks.rank], self._wording(phase, 0))
             for step in range(plan.steps_per_epoch)
@@ -250,19 +257,32 @@ class Training:
             seal(folder, self._progress, self._run, ranks.count)
         self._engine.wait()
 
-    def _shape(self, pair: CaptionPair) -> Shape:
-        frames = self._config.frames
-        width, height = fit_size(pair.span.crop[2], pair.span.crop[3], frames.max_pixels, frames.grid_px)
-        return 1 if pair.video.probed().is_image else frames.num_frames, height, width
-
     def _unreadable(self, clip_id: str, error: MediaError) -> None:
         self._journal.unreadable(clip_id=clip_id, error_kind=error.kind.value, error=str(error))
 
 
+def _shape(pair: CaptionPair, frames: FramesConfig) -> Shape:
+    """What the model sees of a clip."""
+    width, height = fit_size(pair.span.crop[2], pair.span.crop[3], frames.max_pixels, frames.grid_px)
+    return 1 if pair.video.probed().is_image else frames.num_frames, height, width
+
+
+def pairs_of(phase: PhaseConfig, pairs: Sequence[CaptionPair]) -> list[CaptionPair]:
+    """The clips from which a phase learns, with what it learns.
+
+    Raises:
+        ConfigError: A file that the phase names is wrong.
+    """
+    if phase.answers:
+        answers = read_answers(phase.answers, "phases.answers")
+        pairs = [pair for each in pairs if (pair := answered(each.video, each.span, answers)) is not None]
+    return [pair for pair in pairs if any(pair.texts.get(kind) for kind in phase.kinds)]
+
+
 def _check(config: FinetuneConfig, pairs: Sequence[CaptionPair]) -> None:
-    """Refuse a phase for which no clip has a caption."""
+    """Refuse a phase that has nothing to learn from."""
     for phase in config.phases:
-        if not any(pair.texts.get(kind) for pair in pairs for kind in phase.kinds):
+        if not pairs_of(phase, pairs):
             wanted = ", ".join(kind.value for kind in phase.kinds)
             raise ConfigError(f"phases: none of {len(pairs)} clips has a caption of kind {wanted}, for {phase.prompt}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -52,7 +53,8 @@ def run_training(args: argparse.Namespace) -> int:
     learnt, kept = split(pairs, config.held_out_ratio)
     _say(f"{len(learnt)} clips to learn from, {len(kept)} kept back")
     folder = finetune(config, learnt, kept, args.out, limits=MediaLimits(), open_source=spooled, say=_SometimesSay())
-    print(f"the model is in {folder}: caption.engine.model={folder}")
+    if os.environ.get("RANK", "0") == "0":
+        print(f"the model is in {folder}: caption.engine.model={folder}")
     return 0
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from infra.cli.run import RECIPES, curate
 from infra.config import RunConfig
-from infra.demo.captioned import add_captioned
+from infra.demo.captioned import ANSWERS_FILE, add_captioned
 from infra.demo.findings import (
     CAPTION_REASON,
     compare,
+    compare_attributes,
     compare_captions,
     compare_copies,
     compare_defects,
@@ -24,7 +25,7 @@ from infra.demo.findings import (
 )
 from infra.demo.planted import add_planted
 from infra.demo.truth import WorldTruth
-from infra.demo.weights import CLIP_WEIGHTS
+from infra.demo.weights import CAPTIONER_MODEL, CLIP_WEIGHTS
 from infra.demo.world import make_world
 from infra.inspect import write_report
 from pipeline.dataset import Dataset
@@ -80,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         "defects": compare_defects(made, planted),
         "copies": compare_copies(made, films),
         "captions": compare_captions(made, captioned),
+        "attributes": compare_attributes(made, out / ANSWERS_FILE),
         "buckets": measure_buckets(made, config.bucket),
     }
     say(args, "\n".join(describe(found)))
@@ -105,13 +107,14 @@ def render(out: Path, seed: int, num_films: int) -> tuple[WorldTruth, WorldTruth
 
 
 def overrides(footage: Path, dataset: Path, executor: str) -> list[str]:
-    """What the recipe cannot say: where things lie, and the world's own CLIP with what hangs on it."""
+    """What the recipe cannot say: where things lie, and the world's own models with what hangs on them."""
     rule = {"name": CAPTION_REASON, "keep": f"coalesce(alignment, 1) >= {MIN_ALIGNMENT}"}
     return [
         f"input={json.dumps([str(footage)])}",
         f"dataset={json.dumps(str(dataset))}",
         f"executor.kind={executor}",
         f"embedding.weights={json.dumps(str(CLIP_WEIGHTS))}",
+        f"caption.engine.model={json.dumps(str(CAPTIONER_MODEL))}",
         f"select.rules={json.dumps([rule])}",
     ]
 

@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from infra.demo.captioned import SIZES
-from infra.demo.described import Description, describe
+from infra.demo.described import describe
 from infra.demo.draw import Wishes, draw_scene
 from infra.demo.encode import Encoding, encode
 from infra.demo.render import render_shot
+from infra.demo.scene import Scene
 
 ANSWERS_FILE = "answers.jsonl"
+SINGLE_FILE = "single.jsonl"
+"""Of films of one object what that object is, and no more: a model that knows nothing yet can begin with it."""
 NUM_FRAMES = 6
 RATES = (Fraction(3), Fraction(2), Fraction(3, 2))
 """Frames a second: films of 2, 3 and 4 seconds."""
@@ -28,27 +31,33 @@ def make_answered(out: Path, seed: int, num: int, split: str = "train") -> None:
     """Write films `scene_SEED.mp4`, for `num` seeds from `seed` on, and a file of answers about them.
 
     Args:
-        out: The folder; the answers are `answers.jsonl` in it.
+        out: The folder; the answers are `answers.jsonl` in it, and `single.jsonl` for films of one object.
         seed: Of the first film.
         num: How many.
         split: `train`: shows nothing that is held out; `held_out`: every subject is; `any`.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with (out / ANSWERS_FILE).open("w", encoding="utf-8") as answers:
+    with (
+        (out / ANSWERS_FILE).open("w", encoding="utf-8") as answers,
+        (out / SINGLE_FILE).open("w", encoding="utf-8") as single,
+    ):
         for number in range(seed, seed + num):
             path = out / f"scene_{number:07}.mp4"
-            described = _write_film(path, number, split)
+            scene = _write_film(path, number, split)
+            described = describe(scene)
             answers.write(json.dumps(described.to_json(path.name)) + "\n")
+            if len(scene.things) == 1:
+                single.write(json.dumps({"uri": path.name, "short": described.structured.subject}) + "\n")
 
 
-def _write_film(path: Path, seed: int, split: str) -> Description:
+def _write_film(path: Path, seed: int, split: str) -> Scene:
     rng = np.random.default_rng((seed, 78))
     width, height = SIZES[int(rng.integers(len(SIZES)))]
     rate = RATES[int(rng.integers(len(RATES)))]
     scene = draw_scene(rng, NUM_FRAMES / float(rate), width / height, Wishes(split=split))
     times_s = [index / float(rate) for index in range(NUM_FRAMES)]
     encode(path, render_shot(scene, (width, height), times_s), Encoding(frame_rate=rate))
-    return describe(scene)
+    return scene
 
 
 def _main() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from infra.demo.captions import caption
+from infra.demo.described import describe
 from infra.demo.draw import Wishes, draw_scene
 from infra.demo.encode import Encoding, encode
 from infra.demo.render import render_shot
@@ -26,6 +27,7 @@ NUM_FRAMES = 6
 RATE = Fraction(3)
 """Frames a second: far apart, since only a few pictures of each clip are looked at."""
 CAPTIONED_FILE = "captioned.json"
+ANSWERS_FILE = "answers.jsonl"
 _DEMO_RATE = Fraction(15)
 """Of films that are also looked at for motion."""
 _DEMO_SEED = 9_000_000
@@ -51,7 +53,7 @@ def make_captioned(out: Path, seed: int, num: int, split: str = "train") -> None
     out.mkdir(parents=True, exist_ok=True)
     for number in range(seed, seed + num):
         path = out / f"scene_{number:07}.mp4"
-        path.with_suffix(".txt").write_text(_write_film(path, number, split, RATE), encoding="utf-8")
+        path.with_suffix(".txt").write_text(_write_film(path, number, split, RATE)[1], encoding="utf-8")
 
 
 def add_captioned(out: Path | str, seed: int, num: int = 48) -> dict[str, bool]:
@@ -65,12 +67,20 @@ def add_captioned(out: Path | str, seed: int, num: int = 48) -> dict[str, bool]:
         num: How many films, at least 4.
 
     Returns:
-        Whether a film's caption is its own, by the name of the file; also in `out/captioned.json`.
+        Whether a film's caption is its own, by the name of the file; also in `out/captioned.json`. What a captioner
+        should answer about each is written to `out/answers.jsonl`.
     """
     footage = Path(out) / FOOTAGE_FOLDER
     footage.mkdir(parents=True, exist_ok=True)
     paths = [footage / f"captioned_{number:02}.mp4" for number in range(num)]
-    texts = [_write_film(path, _DEMO_SEED + seed * 1000 + k, "held_out", _DEMO_RATE) for k, path in enumerate(paths)]
+    scenes, texts = [], []
+    for number, path in enumerate(paths):
+        scene, text = _write_film(path, _DEMO_SEED + seed * 1000 + number, "held_out", _DEMO_RATE)
+        scenes.append(scene)
+        texts.append(text)
+    with (Path(out) / ANSWERS_FILE).open("w", encoding="utf-8") as answers:
+        for path, scene in zip(paths, scenes, strict=True):
+            answers.write(json.dumps(describe(scene).to_json(path.name)) + "\n")
     texts[1::2] = [*texts[3::2], texts[1]]
     for path, text in zip(paths, texts, strict=True):
         path.with_suffix(".txt").write_text(text, encoding="utf-8")
@@ -79,12 +89,12 @@ def add_captioned(out: Path | str, seed: int, num: int = 48) -> dict[str, bool]:
     return is_true
 
 
-def _write_film(path: Path, seed: int, split: str, rate: Fraction) -> str:
-    """Write a film of a drawn scene; give its caption."""
+def _write_film(path: Path, seed: int, split: str, rate: Fraction) -> tuple[Scene, str]:
+    """Write a film of a drawn scene; give the scene and its caption."""
     scene, size, text = draw_captioned(seed, split)
     times_s = [index / float(rate) for index in range(round(NUM_FRAMES / RATE * rate))]
     encode(path, render_shot(scene, size, times_s), Encoding(frame_rate=rate))
-    return text
+    return scene, text
 
 
 def _main() -> None:

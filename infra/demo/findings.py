@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from captioner.evaluate import fact_scores
+from captioner.finetune.answers import read_answers
 from infra.demo.compare import CutScore, FoundShot, Tally, crop_error_px, score_shots, total
 from infra.demo.truth import CopyOf, Crop, FilmTruth, WorldTruth
 from infra.demo.verdicts import SourceSpan, judge_duplicates, judge_selection
 from pipeline.buckets import BucketConfig, coverage, in_all
 from pipeline.clip.evaluate import area_under_curve
 from pipeline.dataset import Dataset
+from schemas.caption import CaptionKind, CaptionOutcome
 
 CAPTION_REASON = "caption"
 """The rule by which `rushes demo` drops a clip whose caption speaks of something else."""
@@ -123,6 +126,25 @@ def compare_captions(dataset: Dataset, is_true: Mapping[str, bool]) -> dict[str,
     }
 
 
+def compare_attributes(dataset: Dataset, answers: Path) -> dict[str, Any]:
+    """How the captioner's dense captions agree with what the films show, attribute by attribute.
+
+    Args:
+        dataset: With captions; only clips that have one count.
+        answers: What is known of the films.
+    """
+    known = read_answers([str(answers)])
+    uris = {row["video_id"]: row["uri"] for row in _rows(dataset, "videos", ["video_id", "uri"])}
+    good = (pc.field("kind") == CaptionKind.dense.value) & (pc.field("outcome") == CaptionOutcome.success.value)
+    texts, facts = {}, {}
+    for row in dataset.manifest.read("captions", ["clip_id", "video_id", "text"], where=good).to_pylist():
+        answer = known.of(row["clip_id"], uris[row["video_id"]])
+        if answer is not None:
+            texts[row["clip_id"]], facts[row["clip_id"]] = row["text"], answer.facts
+    accuracy = {score.attribute: round(score.accuracy, 4) for score in fact_scores(facts, texts)}
+    return {"num_clips": len(texts), "accuracy": accuracy}
+
+
 def measure_buckets(dataset: Dataset, config: BucketConfig) -> dict[str, Any]:
     """What of the kept clips is lost on the way to the sizes at which they train."""
     rows = coverage(dataset, config)
@@ -141,7 +163,8 @@ def describe(found: Mapping[str, Any]) -> list[str]:
     """All of it, for a terminal.
 
     Args:
-        found: What `compare` gave, and under `defects`, `copies`, `captions` and `buckets` what the others did.
+        found: What `compare` gave, and under `defects`, `copies`, `captions`, `attributes` and `buckets` what the
+            others did.
     """
     lines = [f"{'against the truth':24} {'there':>6} {'found':>6} {'wrong':>6} {'recall':>7} {'precision':>10}"]
     lines += [_line(title, found[name]) for name, title in _CUTS.items()]
@@ -160,6 +183,9 @@ def describe(found: Mapping[str, Any]) -> list[str]:
             f"captions  alignment {captions['mean_true']:.2f} with their own film, {captions['mean_false']:z.2f} with "
             f"another; own above other in {captions['auc']:.1%} of pairs"
         )
+    if accuracy := found["attributes"]["accuracy"]:
+        right = ", ".join(f"{name} {value:.0%}" for name, value in accuracy.items())
+        lines.append(f"captioner on {found['attributes']['num_clips']} clips: {right}")
     lines.append(
         f"buckets   {buckets['num_clips']} of {found['num_clips']} clips kept, of {buckets['num_native_sizes']} native "
         f"sizes; lost to the grid {buckets['crop_ratio']:.1%} of the pixels, {buckets['frames_cut_ratio']:.1%} of the "

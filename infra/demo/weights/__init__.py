@@ -6,3 +6,6 @@ from pathlib import Path
 
 CLIP_WEIGHTS = Path(__file__).parent / "clip" / "weights.safetensors"
 """A CLIP of about 2 M parameters; its description and its vocabulary lie beside it."""
+
+CAPTIONER_MODEL = Path(__file__).parent / "captioner"
+"""A Qwen2.5-VL of about 3.5 M parameters, in the form that transformers saves and vLLM reads."""

@@ -14,6 +14,7 @@ from captioner.clips import CaptionInput
 from captioner.config import EngineConfig, FramesConfig
 from captioner.finetune import CaptionPair, FinetuneConfig, finetune, split
 from captioner.finetune.config import LoraConfig, PhaseConfig
+from captioner.finetune.train import pairs_of
 from captioner.frames import ClipSpan
 from captioner.random_start import RandomStartConfig
 from pipeline.media import MediaLimits
@@ -151,6 +152,15 @@ def test_lora_trains_small_matrices_and_gives_a_whole_model(
     assert changed == {"q_proj", "k_proj", "v_proj", "o_proj"}
 
 
+def test_a_model_can_be_saved_in_half_the_bytes(undisturbed: Path, pairs: list[CaptionPair], tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    base = undisturbed / "model"
+    model = train(config(model=str(base), saved_as="float16", phases=(SHORT,)), pairs, tmp_path)
+    assert {str(weight.dtype) for weight in load_file(model / "model.safetensors").values()} == {"torch.float16"}
+    assert json.loads((model / "config.json").read_text())["dtype"] == "float16"
+
+
 def test_a_layer_that_is_not_there_is_named(undisturbed: Path, pairs: list[CaptionPair], tmp_path: Path) -> None:
     wanted = config(model=str(undisturbed / "model"), lora=LoraConfig(targets=("nowhere",)), phases=(SHORT,))
     with pytest.raises(ConfigError, match=r"lora\.targets: .* nowhere"):
@@ -176,6 +186,16 @@ def test_a_phase_without_captions_is_refused(pairs: list[CaptionPair], tmp_path:
     phase = PhaseConfig(prompt="short", kinds={CaptionKind.original: 1.0}, steps=1)
     with pytest.raises(ConfigError, match="none of 4 clips has a caption of kind original"):
         train(config(phases=(phase,)), pairs, tmp_path)
+
+
+def test_a_phase_may_have_answers_of_its_own(pairs: list[CaptionPair], tmp_path: Path) -> None:
+    names = tmp_path / "names.jsonl"
+    names.write_text(json.dumps({"uri": Path(pairs[2].video.uri).name, "short": "a star"}) + "\n")
+    phase = SHORT.model_copy(update={"answers": (str(names),), "frames": FramesConfig(num_frames=2, max_pixels=3136)})
+    (pair,) = pairs_of(phase, pairs)
+    assert (pair.span, pair.texts) == (pairs[2].span, {CaptionKind.short: ("a star",)})
+    train(config(phases=(phase,)), pairs, tmp_path / "out")
+    assert [line["num_clips"] for line in lines(tmp_path / "out/steps.jsonl")] == [1, 1]
 
 
 def test_a_phase_ends_when_nothing_gets_better(pairs: list[CaptionPair], tmp_path: Path) -> None:

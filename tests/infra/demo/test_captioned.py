@@ -3,7 +3,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from infra.demo.captioned import CAPTIONED_FILE, NUM_FRAMES, SIZES, add_captioned, draw_captioned, make_captioned
+from infra.demo.captioned import (
+    ANSWERS_FILE,
+    CAPTIONED_FILE,
+    NUM_FRAMES,
+    SIZES,
+    add_captioned,
+    draw_captioned,
+    make_captioned,
+)
 from infra.demo.encode import decode
 
 
@@ -44,3 +52,6 @@ def test_beside_a_world_every_second_film_has_the_caption_of_another(tmp_path: P
     assert sorted(beside) == sorted(drawn)
     assert [one == other for one, other in zip(beside, drawn, strict=True)] == list(is_true.values())
     assert sum(1 for _ in decode(tmp_path / "footage" / "captioned_00.mp4")) == 30
+    answers = [json.loads(line) for line in (tmp_path / ANSWERS_FILE).read_text().splitlines()]
+    assert [answer["uri"] for answer in answers] == list(is_true)
+    assert all(answer["facts"]["color"][0] in answer["structured"]["subject"] for answer in answers)

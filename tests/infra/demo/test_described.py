@@ -7,7 +7,7 @@ import pytest
 from captioner.evaluate.facts import fact_scores
 from captioner.finetune.answers import read_answers
 from captioner.structured import render
-from infra.demo.answered import ANSWERS_FILE, make_answered
+from infra.demo.answered import ANSWERS_FILE, SINGLE_FILE, make_answered
 from infra.demo.described import describe
 from infra.demo.draw import Wishes, draw_scene
 from infra.demo.vocabulary import EVENTS
@@ -56,6 +56,8 @@ def test_every_event_has_its_words(event: str) -> None:
 
 def test_films_and_answers_belong_together(tmp_path: Path) -> None:
     make_answered(tmp_path, seed=7, num=2, split="held_out")
+    single = [json.loads(line) for line in (tmp_path / SINGLE_FILE).read_text().splitlines()]
+    assert all(line["short"].startswith(("a small ", "a medium ", "a large ")) for line in single)
     answers = read_answers([str(tmp_path / ANSWERS_FILE)])
     films = sorted(tmp_path.glob("*.mp4"))
     assert len(films) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from infra.demo.findings import (
     CAPTION_REASON,
     compare,
+    compare_attributes,
     compare_captions,
     compare_copies,
     compare_defects,
@@ -46,6 +48,7 @@ PLANTED = WorldTruth(
     ),
 )
 FILMS = (*WORLD.films, *PLANTED.films)
+ATTRIBUTES = ("background", "camera", "color", "motion", "number", "shape", "size")
 IS_TRUE = {"own.mp4": True, "other.mp4": False}
 
 
@@ -121,12 +124,35 @@ def test_without_scores_of_alignment_nothing_is_said_of_captions(dataset: Datase
     assert (found["auc"], found["mean_true"], found["num_true"]) == (None, None, 0)
 
 
+def write_answers(path: Path) -> Path:
+    lines = [
+        {"uri": "own.mp4", "short": "a red star", "facts": {"color": ["red"], "shape": ["red star"]}},
+        {"uri": "other.mp4", "short": "a blue star", "facts": {"color": ["blue"], "shape": ["blue star"]}},
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def test_attributes_are_judged_on_the_clips_that_have_a_caption(dataset: Dataset, tmp_path: Path) -> None:
+    common = {"caption_set": "x", "kind": "dense"}
+    rows = [
+        {"clip_id": "own0", "video_id": "own", "text": "A red circle.", "outcome": "success", **common},
+        {"clip_id": "own1", "video_id": "own", "text": "A red star.", "outcome": "success", **common},
+        {"clip_id": "other0", "video_id": "other", "text": "", "outcome": "refused", **common},
+        {"clip_id": "a0", "video_id": "a", "text": "Something else.", "outcome": "success", **common},
+    ]
+    dataset.manifest.append("captions", rows)
+    found = compare_attributes(dataset, write_answers(tmp_path / "answers.jsonl"))
+    assert found == {"num_clips": 2, "accuracy": {"color": 1.0, "shape": 0.5}}
+
+
 def test_the_text_has_a_line_for_each_thing_and_fits_a_terminal(dataset: Dataset) -> None:
     found = {
         **compare(dataset, WORLD),
         "defects": compare_defects(dataset, PLANTED),
         "copies": compare_copies(dataset, FILMS),
         "captions": compare_captions(dataset, IS_TRUE),
+        "attributes": {"num_clips": 20, "accuracy": dict.fromkeys(ATTRIBUTES, 0.97)},
         "buckets": measure_buckets(dataset, BucketConfig()),
     }
     lines = describe(found)
