@@ -58,7 +58,7 @@ stress: install
 # Resolve pyproject.toml anew, keeping the versions of the lists as long as they fit. The two differ in the build of vllm,
 # and the CPU list leaves out what only a CUDA build of torch asks for.
 # Without hashes: pip takes torch from different indexes on CPU and on CUDA machines, and their files differ.
-COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --extra accurate --extra scorers --extra captioner --extra dev \
+COMPILE = $(BIN)/uv pip compile --quiet pyproject.toml --extra accurate --extra scorers --extra captioner --extra trainer --extra dev \
     --overrides requirements/overrides.txt --python-version 3.11 --no-annotate --no-header --no-emit-index-url \
     --no-emit-find-links $(LOCKFLAGS)
 lock:

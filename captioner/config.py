@@ -86,12 +86,33 @@ class ChecksConfig(Config):
     """Clips that may have the very same dense caption before all of them are flagged."""
 
 
+class VideoConfig(Config):
+    """How the captions of a video's clips become one of the whole."""
+
+    merge: Literal["extract", "model"] = "extract"
+    """`extract`: sentences of the clips' captions that together name the most, each behind its time; no model has a
+    part in it. `model`: the captioner's model writes a description from them, group by group where they are many."""
+    kind: Literal["dense", "short"] = "dense"
+    """Of the clips' captions that are merged, and kept as the parts with their times."""
+    max_words: int = Field(300, ge=20)
+    """Of the video's caption."""
+    prompt: str = "merge"
+    """Of `model`: the name of one of `captioner/prompts/*.md`, or a path; with places `{captions}` and `{words}`."""
+    max_tokens: int = Field(512, ge=16)
+    """Of `model`: of an answer."""
+    bytes_a_token: float = Field(2.0, ge=0.5, le=8)
+    """Of `model`: how many bytes of a caption a token stands for at the least, by which it is reckoned what fits into
+    `engine.max_model_len`. English has about 4; too large a value makes requests that the engine refuses."""
+
+
 class CaptionConfig(Config):
     """How clips are captioned."""
 
     engine: EngineConfig = EngineConfig()
     frames: FramesConfig = FramesConfig()
     checks: ChecksConfig = ChecksConfig()
+    video: VideoConfig = Field(VideoConfig(), json_schema_extra=_NO_EFFECT)
+    """Has no effect on the captions of clips; those of videos depend on it."""
     prompt: str = "structured"
     """The name of one of `captioner/prompts/*.md`, or a path."""
     max_tokens: int = Field(512, ge=16)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,6 +33,20 @@ class ClipSpan:
     time_base: Fraction
     crop: tuple[int, int, int, int]
     """x, y, width, height in the displayed picture, in pixels."""
+
+
+class WindowReader(Protocol):
+    """Gives the windows of clips, to one thread at a time."""
+
+    def read(self, uri: str, probe: Probe, clip: ClipSpan, *, from_start: bool = False) -> Window:
+        """The window of one clip.
+
+        Raises:
+            MediaError: It cannot be had.
+        """
+
+    def close(self) -> None:
+        """Let go of what it holds."""
 
 
 class ClipReader:

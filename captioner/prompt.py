@@ -25,8 +25,12 @@ class Prompt:
         return digest(self.text)
 
 
-def find_prompt(name: str) -> Prompt:
+def find_prompt(name: str, key: str = "caption.prompt") -> Prompt:
     """A prompt of ours by its name, or any text file by its path.
+
+    Args:
+        name: The one or the other.
+        key: The config key that names it, for messages.
 
     Raises:
         ConfigError: There is none, or it is no text.
@@ -37,11 +41,11 @@ def find_prompt(name: str) -> Prompt:
         names = sorted(found.stem for found in FOLDER.glob("*.md"))
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-        raise ConfigError(f"caption.prompt: there is no prompt {name!r} and no such file; {hint}")
+        raise ConfigError(f"{key}: there is no prompt {name!r} and no such file; {hint}")
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"caption.prompt: {path}: cannot be read: {error}") from error
+        raise ConfigError(f"{key}: {path}: cannot be read: {error}") from error
     if not 0 < len(text) <= _MAX_CHARACTERS:
-        raise ConfigError(f"caption.prompt: {path}: has {len(text)} characters, and 1 to {_MAX_CHARACTERS} are allowed")
+        raise ConfigError(f"{key}: {path}: has {len(text)} characters, and 1 to {_MAX_CHARACTERS} are allowed")
     return Prompt(path.stem, text)

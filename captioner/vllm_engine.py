@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -24,6 +25,13 @@ _ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "HF_HUB_OFFLINE": "1",
 }
+_STEP = threading.Lock()
+"""vLLM keeps what a step works on in globals: of two engines in one process, as two threads of ours may have them,
+one works at a time. It uses all cores in any case."""
+_OPEN: set[int] = set()
+"""The engines of this process that are set up and not closed."""
+_CLOSED: list[Any] = []
+"""Those of vLLM that are to go with the last: one that goes takes with it what all have in common."""
 
 
 class VllmEngine(FolderEngine):
@@ -31,7 +39,8 @@ class VllmEngine(FolderEngine):
 
     def __init__(self, config: EngineConfig, key: str = "caption.engine.model") -> None:
         super().__init__(config, key)
-        self._engine: Any = None
+        self.llm: Any = None
+        """The `vllm.LLM`, between `setup` and `close`."""
         self._chat: ChatTemplate | None = None
         self.num_steps = 0
         """Steps of the model since `setup`."""
@@ -42,8 +51,9 @@ class VllmEngine(FolderEngine):
         Raises:
             ConfigError: vLLM is not installed, or does not know the architecture.
         """
-        with quiet_imports():
+        with _STEP, quiet_imports():
             self._load()
+            _OPEN.add(id(self))
 
     def _load(self) -> None:
         os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, round(self.config.kv_cache_gib)))
@@ -71,20 +81,25 @@ class VllmEngine(FolderEngine):
             **self.config.arguments,
         }
         try:
-            self._engine = LLM(**arguments).llm_engine
+            self.llm = LLM(**arguments)
         except (ValueError, TypeError) as error:
             raise self._unusable(error) from error
 
     def close(self) -> None:
         """Let the model go."""
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.engine_core.shutdown()
+        llm, self.llm = self.llm, None
+        if llm is None:
+            return
+        with _STEP:
+            _OPEN.remove(id(self))
+            _CLOSED.append(llm)
+            while _CLOSED and not _OPEN:
+                _CLOSED.pop().llm_engine.engine_core.shutdown()
 
     def generate(self, feed: Feed) -> Iterator[CaptionReply]:
         """Answer all requests of a feed; a request joins the batch as soon as there is room."""
-        engine = self._engine
-        assert engine is not None, "setup was not called"
+        assert self.llm is not None, "setup was not called"
+        engine = self.llm.llm_engine
         room = self.config.max_num_seqs * _AHEAD
         is_over = False
         waiting: set[str] = set()
@@ -103,14 +118,23 @@ class VllmEngine(FolderEngine):
                 if is_over:
                     return
                 self.num_steps += 1
-                for output in engine.step():
+                with _STEP:
+                    outputs = engine.step()
+                for output in outputs:
                     if output.finished:
                         waiting.remove(output.request_id)
                         yield _reply(output)
         finally:
             if waiting:
                 # Nobody listens any more; the next feed must not get their answers.
-                engine.abort_request(list(waiting))
+                with _STEP:
+                    engine.abort_request(list(waiting))
+
+    def prompt(self, request: CaptionRequest) -> dict[str, Any]:
+        """A request's words and frames as vLLM takes them."""
+        assert self._chat is not None
+        words: dict[str, Any] = {"prompt": self._chat(request)}
+        return words if request.window is None else {**words, "multi_modal_data": _media(request.window)}
 
     def _add(self, request: CaptionRequest) -> CaptionReply | None:
         """Hand a request to vLLM; the reply where it cannot take it."""
@@ -118,7 +142,6 @@ class VllmEngine(FolderEngine):
         from vllm.exceptions import VLLMValidationError
         from vllm.sampling_params import StructuredOutputsParams
 
-        assert self._chat is not None
         parameters = SamplingParams(
             temperature=request.temperature,
             seed=request.seed,
@@ -126,11 +149,10 @@ class VllmEngine(FolderEngine):
             min_tokens=request.min_tokens,
             structured_outputs=None if request.schema is None else StructuredOutputsParams(json=dict(request.schema)),
         )
-        prompt: dict[str, Any] = {"prompt": self._chat(request)}
-        if request.window is not None:
-            prompt["multi_modal_data"] = _media(request.window)
+        prompt = self.prompt(request)
         try:
-            self._engine.add_request(request.request_id, prompt, parameters)
+            with _STEP:
+                self.llm.llm_engine.add_request(request.request_id, prompt, parameters)
         except (VLLMValidationError, ValueError) as error:
             # Too long for the model, as a rule.
             return CaptionReply(request_id=request.request_id, finish="error", error=one_line(error))

@@ -1,25 +1,17 @@
-"""All steps of a run, wired: the only place that knows the pipeline and the captioner."""
+"""All steps of a run, wired: the only place that knows the pipeline, the captioner and the trainer."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
+from typing import Any
 
-from captioner import CaptionClips, CaptionConfig, CaptionInput, caption_inputs, caption_set, find_prompt, make_engine
-from captioner import missing as missing_engine
-from captioner.clips import READS
-from captioner.repeated import flag_repeated
+from infra.caption_steps import caption_steps
 from infra.config import RunConfig
+from infra.training_steps import encode_step, shard_step
 from pipeline.curation import curation_steps
-from pipeline.dag import InputStep, Step, TableStep
-from pipeline.ledger import UnitParts
+from pipeline.dag import InputStep, Step
 from pipeline.manifest import Manifest
-from pipeline.media import MediaLimits
-from pipeline.storage import spooled
-from schemas import Resources, digest
-
-_SECONDS_A_CLIP = {"vllm": 1.0, "http": 1.0, "transformers": 4.0}
-"""Roughly; a large model on a GPU takes about 10 s a clip, of which it does dozens at once."""
 
 
 def run_steps_of(config: RunConfig) -> list[Step]:
@@ -28,53 +20,24 @@ def run_steps_of(config: RunConfig) -> list[Step]:
     Raises:
         ConfigError: What it names cannot be had, or its values do not agree.
     """
-    return [*curation_steps(config), caption_step(config.caption, config.limits.to_limits())]
+    limits = config.limits.to_limits()
+    curation = [without_forgotten(step) for step in curation_steps(config)]
+    captions = caption_steps(config.caption, limits)
+    encode = encode_step(config, limits)
+    return [*curation, *captions, encode, shard_step(config, encode, captions[0])]
 
 
-def caption_step(config: CaptionConfig, limits: MediaLimits) -> Step:
-    """The captions of the kept clips.
+def without_forgotten(step: Step) -> Step:
+    """The step of the scan, passing over videos that were forgotten; any other as it is.
 
-    Raises:
-        ConfigError: The model or the prompt cannot be had.
+    What is not scanned again has no clips, and so nothing else.
     """
-    lacking = missing_engine(config.engine)
-    if lacking:
-        return TableStep(
-            name="caption",
-            version=CaptionClips.version,
-            reads=READS,
-            writes=(),
-            compute=lambda dataset: None,
-            config="",
-            missing=lacking,
-        )
-    engine, prompt = make_engine(config.engine), find_prompt(config.prompt)
-    made = caption_set(config, engine, prompt)
-    resources = Resources(cpus=config.engine.cpus, gpus=config.engine.gpus)
-    stage = CaptionClips(config, engine, prompt, made, limits, spooled, resources)
-    config_digest = digest([config.output_digest(), prompt.digest])
+    if not isinstance(step, InputStep) or step.name != "scan":
+        return step
+    listed = step.inputs
 
-    def inputs(manifest: Manifest) -> Iterator[CaptionInput]:
-        return caption_inputs(manifest, _SECONDS_A_CLIP[config.engine.kind])
+    def inputs(manifest: Manifest) -> Iterator[Any]:
+        forgotten = set(manifest.read("tombstones", ["video_id"])["video_id"].to_pylist())
+        return (item for item in listed(manifest) if item.video_id not in forgotten)
 
-    def parts(item: CaptionInput) -> UnitParts:
-        return UnitParts(
-            stage=stage.name,
-            version=stage.version,
-            config=config_digest,
-            models=engine.digest,
-            upstream=item.upstream,
-        )
-
-    return InputStep(
-        stage=stage,
-        inputs=inputs,
-        parts=parts,
-        models={"caption": engine.digest},
-        own={"captions": ("caption_set", made)},
-        settle=partial(_settle, caption_set=made, max_same=config.checks.max_same),
-    )
-
-
-def _settle(manifest: Manifest, caption_set: str, max_same: int) -> None:
-    flag_repeated(manifest, caption_set, max_same)
+    return replace(step, inputs=inputs)

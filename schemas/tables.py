@@ -42,6 +42,10 @@ def _columns(*names: str, of: pa.DataType) -> list[pa.Field]:
 
 _SPAN = _columns("start_pts", "end_pts", "time_base_num", "time_base_den", of=_INT)
 
+_PART = pa.struct([*_columns("start_s", "end_s", of=_FLOAT), pa.field("text", _STRING)])
+
+_LATENT = _columns("latent_channels", "latent_frames", "latent_height", "latent_width", of=_INT)
+
 _SCAN_SCORES = [pa.field(score.name, _FLOAT, metadata={"doc": score.metadata["doc"]}) for score in fields(ScanScores)]
 
 
@@ -172,6 +176,62 @@ _TABLES = (
             ]
         ),
         key=("clip_id", "kind", "caption_set"),
+        owner="video_id",
+    ),
+    Table(
+        "video_captions",
+        pa.schema(
+            [
+                *_columns("video_id", "caption_set", "text", of=_STRING),
+                # The captions of its clips, in order of time.
+                pa.field("parts", pa.list_(_PART)),
+                *_columns("outcome", "merge", "model_id", of=_STRING),
+                pa.field("flags", pa.list_(_STRING)),
+            ]
+        ),
+        key=("video_id", "caption_set"),
+        owner="video_id",
+    ),
+    # What stage `encode` has made of each clip; stage `shard` packs it.
+    Table(
+        "latents",
+        pa.schema(
+            [
+                *_columns("clip_id", "video_id", "latent_set", "autoencoder_digest", "preprocess_digest", of=_STRING),
+                *_columns("frames", "height", "width", "frame_rate_num", "frame_rate_den", of=_INT),
+                *_LATENT,
+                *_columns("num_tokens", "num_bytes", of=_INT),
+                pa.field("sha256", _STRING),
+            ]
+        ),
+        key=("clip_id", "latent_set"),
+        owner="video_id",
+    ),
+    Table(
+        "samples",
+        pa.schema(
+            [
+                *_columns("clip_id", "video_id", "shard_set", "shard", "sample_key", of=_STRING),
+                pa.field("member_names", pa.list_(_STRING)),
+                *_columns("member_offsets", "member_sizes", of=pa.list_(_INT)),
+                *_columns("frames", "height", "width", "frame_rate_num", "frame_rate_den", of=_INT),
+                *_LATENT,
+                pa.field("num_tokens", _INT),
+                # Of the latents that a row of texts belongs to; of its own set in a row of latents.
+                pa.field("latent_set", _STRING),
+                # One entry for each caption of the sample, in the same order.
+                *_columns("caption_kinds", "caption_sets", of=pa.list_(_STRING)),
+                pa.field("num_text_tokens", pa.list_(_INT)),
+                *_columns("autoencoder_digest", "text_encoder_digest", "preprocess_digest", "sha256", of=_STRING),
+            ]
+        ),
+        key=("clip_id", "shard_set"),
+        owner="shard",
+    ),
+    Table(
+        "tombstones",
+        pa.schema([*_columns("video_id", "reason", of=_STRING), pa.field("created_at", _TIME)]),
+        key=("video_id",),
         owner="video_id",
     ),
     Table(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -177,3 +178,158 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network = build_network(model, "tiny")
     write_tensors(folder / "weights.safetensors", network.state_dict())
     return folder / "weights.safetensors"
+
+
+@pytest.fixture(scope="session")
+def terse_captioner(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a Qwen2.5-VL of 0.4 M parameters that ends each string of its JSON after a few letters.
+
+    So its answers are whole captions without any sense, which differ with what it is shown.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModelForImageTextToText, AutoTokenizer
+
+    from captioner.random_start import RandomStartConfig, random_start
+
+    folder = tmp_path_factory.mktemp("captioner") / "terse"
+    shape = {"width": 64, "layers": 2, "vision_width": 64, "vision_layers": 2, "patch_px": 14}
+    texts = ["Two small red circles move to the left over a tiled floor while the camera pans."] * 8
+    random_start(RandomStartConfig(**shape, vocabulary=600, max_tokens=2048), texts, folder)  # type: ignore[arg-type]
+    path = folder / "model.safetensors"
+    weights: dict[str, Any] = load_file(path)
+    for name, weight in weights.items():
+        if weight.dim() == 2 and "embed_tokens" not in name:
+            # Untouched it only repeats its last token, whatever it is shown.
+            weight *= 8
+    (name,) = (name for name in weights if "embed_tokens" in name)
+    read: Any = AutoTokenizer.from_pretrained
+    tokenizer = read(str(folder))
+    words = tokenizer.get_vocab()
+    # The alphabet of byte-level BPE: a space is a letter of its own.
+    rest = sorted(k for word, k in words.items() if not word.lstrip("\u0120").encode().isalnum())
+    weights[name][torch.tensor(rest)] *= 1e-3
+    save_file(weights, path, metadata={"format": "pt"})
+    with torch.inference_mode():
+        model: Any = AutoModelForImageTextToText.from_pretrained(str(folder), dtype=torch.float32)
+        ids = torch.tensor([tokenizer(texts[0])["input_ids"]])
+        seen = model(input_ids=ids, output_hidden_states=True).hidden_states[-1][0]
+        # What its states have in common, a quotation mark answers to.
+        weights[name][words['"']] = 4 * torch.nn.functional.normalize(seen.mean(dim=0), dim=0)
+    save_file(weights, path, metadata={"format": "pt"})
+    return folder
+
+
+_VIDEO_ENCODER: dict[str, Any] = {
+    "_class": "AutoencoderKLWan",
+    "base_dim": 8,
+    "dim_mult": [1, 1, 2, 2],
+    "num_res_blocks": 1,
+    "z_dim": 4,
+    "latents_mean": [0.0, 0.1, -0.1, 0.0],
+    "latents_std": [0.5, 0.5, 0.5, 0.5],
+}
+"""Takes four frames as one."""
+_PICTURE_ENCODER: dict[str, Any] = {
+    "_class": "AutoencoderKL",
+    "block_out_channels": [8, 8, 8, 8],
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+}
+"""Sees each frame alone."""
+_THREE_STEPS: dict[str, Any] = {
+    "steps": 3,
+    "model": {"size": "tiny", "depth": 2, "width": 32, "heads": 2},
+    "packing": {"token_budget": 128, "packs_per_step": 2},
+    "engine": {"precision": "fp32", "threads": 1},
+    "held_out": {"num_samples": 0},
+    # High, so that the outputs, which begin at 0, mean something after three steps.
+    "optimizer": {"warmup_steps": 0, "learning_rate": 0.03},
+    "ema_decay": 0,
+}
+
+
+@pytest.fixture(scope="session")
+def sample_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model that training made in three steps: `model-video` and `model-pictures`, and the autoencoders `video` and
+    `pictures`."""
+    import pipeline.media.torchvision_cpu  # noqa: F401  # isort: skip
+    import diffusers
+    import torch
+
+    from infra.bench.made_shards import make_shards
+    from trainer.config import TrainConfig
+    from trainer.loop import train
+
+    base = tmp_path_factory.mktemp("sampling")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    make_shards(str(base / "shards"), [(1, 4, 4), (2, 4, 6), (3, 4, 4), (2, 6, 4)] * 4, text_width=128)
+    train(
+        TrainConfig.model_validate(_THREE_STEPS),
+        str(base / "shards"),
+        base / "run",
+        resume=False,
+        report=lambda step: None,
+    )
+    found = {}
+    for name, config in (("video", _VIDEO_ENCODER), ("pictures", _PICTURE_ENCODER)):
+        values = dict(config)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = getattr(diffusers, values.pop("_class"))(**values)
+        network.save_pretrained(base / name)
+        found |= {name: base / name, f"model-{name}": base / f"model-{name}"}
+        # Made latents stand for those of the autoencoder and the text encoder.
+        (base / f"model-{name}" / "transformer").mkdir(parents=True)
+        for path in (base / "run" / "model" / "transformer").iterdir():
+            (base / f"model-{name}" / "transformer" / path.name).write_bytes(path.read_bytes())
+        _change_about(base / f"model-{name}", digests=_digests_of(base / name))
+    torch.set_num_threads(threads)
+    return found
+
+
+def _digests_of(autoencoder: Path) -> dict[str, str]:
+    from infra.demo.weights import CLIP_WEIGHTS
+    from trainer.autoencoder import AutoencoderConfig, find_autoencoder
+    from trainer.text_encoder import TextEncoderConfig, find_text_encoder
+
+    text = TextEncoderConfig(model=str(CLIP_WEIGHTS.parent))
+    return {
+        "autoencoder_digest": find_autoencoder(AutoencoderConfig(model=str(autoencoder))).digest,
+        "preprocess_digest": "b" * 32,
+        "text_encoder_digest": find_text_encoder(text).digest,
+    }
+
+
+def _change_about(model: Path, **changes: Any) -> None:
+    path = model / "transformer" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.fixture(scope="session")
+def sample_values(sample_folders: dict[str, Path]) -> Callable[..., dict[str, Any]]:
+    """Values of a sampling config for one of the autoencoders, with some of them replaced."""
+    from infra.demo.weights import CLIP_WEIGHTS
+
+    def values(kind: str = "video", **changes: Any) -> dict[str, Any]:
+        return {
+            "model": str(sample_folders[f"model-{kind}"]),
+            "autoencoder": {"model": str(sample_folders[kind])},
+            "text_encoder": {"model": str(CLIP_WEIGHTS.parent)},
+            "size": [40, 32],
+            "frame_rate": 8.0,
+            "seconds": 1.0,
+            "window_s": 4.0,
+            "context_s": 1.0,
+            "loop_s": 0.5,
+            "solver": {"steps": 3},
+            "guidance": {"text": 2.0},
+            "threads": 1,
+            "memory_gib": 8.0,
+            **changes,
+        }
+
+    return values

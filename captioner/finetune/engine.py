@@ -53,9 +53,17 @@ def join_ranks() -> Ranks:
         # Its own shared-memory collectives need a compiler and half a minute; gloo does as well.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         deepspeed.init_distributed("nccl" if on_gpu else "gloo", verbose=False)
-        atexit.register(distributed.destroy_process_group)
+        atexit.register(_leave)
     device = f"cuda:{os.environ['LOCAL_RANK']}" if on_gpu else "cpu"
     return Ranks(distributed.get_rank(), distributed.get_world_size(), device)
+
+
+def _leave() -> None:
+    """End what was joined, unless somebody has."""
+    from torch import distributed
+
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 class Engine:

@@ -17,7 +17,21 @@ from infra.bench.footage import drawn_videos
 from infra.bench.table import Figure, render
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_PARTS = ("speed", "memory", "many", "accuracy", "judge", "scorers", "dedup", "semantic", "select", "interrupt")
+_PARTS = (
+    "speed",
+    "memory",
+    "many",
+    "accuracy",
+    "judge",
+    "scorers",
+    "dedup",
+    "semantic",
+    "select",
+    "caption",
+    "packing",
+    "train",
+    "interrupt",
+)
 
 
 def main() -> int:
@@ -40,6 +54,9 @@ def main() -> int:
         "dedup": lambda: dedup.measure(cache, args.clips // 10),
         "semantic": lambda: semantic.measure(cache, count=args.clips // 10),
         "select": lambda: select.measure(cache, args.clips),
+        "packing": _packing,
+        "train": lambda: _train(cache),
+        "caption": lambda: _caption(cache),
         "interrupt": lambda: _interrupt(cache),
     }
     figures: list[Figure] = []
@@ -90,6 +107,24 @@ def _scorers(footage: Path, cache: Path, repeat: int) -> list[Figure]:
     from infra.bench import scorers
 
     return scorers.measure(footage, cache, repeat=repeat)
+
+
+def _caption(cache: Path) -> list[Figure]:
+    from infra.bench import caption, long_video
+
+    return [*caption.measure(cache), *long_video.measure(cache)]
+
+
+def _packing() -> list[Figure]:
+    from infra.bench import packing
+
+    return packing.measure()
+
+
+def _train(cache: Path) -> list[Figure]:
+    from infra.bench.train import measure
+
+    return measure(cache)
 
 
 def _interrupt(cache: Path) -> list[Figure]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 
 _MARK = "RUSHES_BENCH_MARK"
-_DECODERS = (b"pipeline.scan.child", b"pipeline.media.child")
-"""In the command line of each child that opens videos: of the scan, and of ingest."""
+_DECODERS = (b"pipeline.scan.child", b"pipeline.media.child", b"captioner.decoder")
+"""In the command line of each child that opens videos: of the scan, of ingest, and of the captioner."""
 
 
 def rushes(*args: str) -> list[str]:

@@ -25,7 +25,7 @@ from infra.demo.findings import (
 )
 from infra.demo.planted import add_planted
 from infra.demo.truth import WorldTruth
-from infra.demo.weights import CAPTIONER_MODEL, CLIP_WEIGHTS
+from infra.demo.weights import CLIP_WEIGHTS
 from infra.demo.world import make_world
 from infra.inspect import write_report
 from pipeline.dataset import Dataset
@@ -41,6 +41,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--out", default="out/demo", metavar="DIR", help="where everything goes (out/demo)")
     parser.add_argument("--films", type=int, default=8, metavar="N", help="how many films to render (8)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another world (0)")
+    parser.add_argument("--captioner", metavar="DIR", help="a trained captioner, to be held against the truth")
     parser.add_argument("--executor", choices=("ray", "local"), default="ray")
     parser.add_argument("--json", action="store_true", help="print a JSON object at the end")
     parser.set_defaults(func=run)
@@ -65,7 +66,10 @@ def run(args: argparse.Namespace) -> int:
         f"in {_since(started)}",
     )
     started = time.monotonic()
-    config = load_config(RunConfig, RECIPES / "demo.yaml", overrides(footage, dataset, args.executor))
+    wanted = overrides(footage, dataset, args.executor)
+    if args.captioner is not None:
+        wanted.append(f"caption.engine.model={json.dumps(args.captioner)}")
+    config = load_config(RunConfig, RECIPES / "demo.yaml", wanted)
     summary = curate(config)
     counts = summary["counts"]
     say(
@@ -107,14 +111,13 @@ def render(out: Path, seed: int, num_films: int) -> tuple[WorldTruth, WorldTruth
 
 
 def overrides(footage: Path, dataset: Path, executor: str) -> list[str]:
-    """What the recipe cannot say: where things lie, and the world's own models with what hangs on them."""
+    """What the recipe cannot say: where things lie, and the world's own CLIP with what hangs on it."""
     rule = {"name": CAPTION_REASON, "keep": f"coalesce(alignment, 1) >= {MIN_ALIGNMENT}"}
     return [
         f"input={json.dumps([str(footage)])}",
         f"dataset={json.dumps(str(dataset))}",
         f"executor.kind={executor}",
         f"embedding.weights={json.dumps(str(CLIP_WEIGHTS))}",
-        f"caption.engine.model={json.dumps(str(CAPTIONER_MODEL))}",
         f"select.rules={json.dumps([rule])}",
     ]
 

@@ -11,17 +11,22 @@ from collections.abc import Mapping, Sequence
 
 from captioner.evaluate.config import EvaluateConfig
 from captioner.finetune.config import FinetuneConfig
-from infra.cli import captioner, clip, demo, inspect, plan, run
+from infra.cli import captioner, clip, demo, forget, inspect, plan, run, sample, train, vae, verify
 from infra.config import RunConfig
+from infra.sample_config import SampleConfig
 from pipeline.clip.train_config import ClipTrainConfig
 from schemas import Config, ConfigError
 from trainer.config import TrainConfig
+from trainer.vae_train.config import VaeTrainConfig
 
 _CONFIGS: Mapping[str, tuple[type[Config], ...]] = {
     "run": (RunConfig,),
     "plan": (RunConfig,),
     "captioner": (FinetuneConfig, EvaluateConfig),
     "clip": (ClipTrainConfig,),
+    "vae": (VaeTrainConfig,),
+    "train": (TrainConfig,),
+    "sample": (SampleConfig,),
 }
 """Commands that take `key.path=value`, and of which configs."""
 
@@ -40,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="rushes", description="From raw footage to a trained video model.", allow_abbrev=False
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, plan, inspect, captioner, clip, demo):
+    for command in (run, plan, inspect, forget, captioner, clip, train, vae, sample, verify, demo):
         command.add_parser(subparsers)
     given, overrides = _split_overrides(given)
     args = parser.parse_args(given)

@@ -20,8 +20,9 @@ from infra.demo.render import render_shot
 from infra.demo.scene import Scene
 
 ANSWERS_FILE = "answers.jsonl"
-SINGLE_FILE = "single.jsonl"
-"""Of films of one object what that object is, and no more: a model that knows nothing yet can begin with it."""
+SINGLE_FILE, LARGE_FILE = "single.jsonl", "large.jsonl"
+"""Of films of one object, and of those of a large one, what that object is, and no more: a model that knows nothing yet
+can begin with it."""
 NUM_FRAMES = 6
 RATES = (Fraction(3), Fraction(2), Fraction(3, 2))
 """Frames a second: films of 2, 3 and 4 seconds."""
@@ -31,7 +32,8 @@ def make_answered(out: Path, seed: int, num: int, split: str = "train") -> None:
     """Write films `scene_SEED.mp4`, for `num` seeds from `seed` on, and a file of answers about them.
 
     Args:
-        out: The folder; the answers are `answers.jsonl` in it, and `single.jsonl` for films of one object.
+        out: The folder; the answers are `answers.jsonl` in it, and names of single objects in
+            `single.jsonl` and `large.jsonl`.
         seed: Of the first film.
         num: How many.
         split: `train`: shows nothing that is held out; `held_out`: every subject is; `any`.
@@ -40,6 +42,7 @@ def make_answered(out: Path, seed: int, num: int, split: str = "train") -> None:
     with (
         (out / ANSWERS_FILE).open("w", encoding="utf-8") as answers,
         (out / SINGLE_FILE).open("w", encoding="utf-8") as single,
+        (out / LARGE_FILE).open("w", encoding="utf-8") as large,
     ):
         for number in range(seed, seed + num):
             path = out / f"scene_{number:07}.mp4"
@@ -47,7 +50,10 @@ def make_answered(out: Path, seed: int, num: int, split: str = "train") -> None:
             described = describe(scene)
             answers.write(json.dumps(described.to_json(path.name)) + "\n")
             if len(scene.things) == 1:
-                single.write(json.dumps({"uri": path.name, "short": described.structured.subject}) + "\n")
+                line = json.dumps({"uri": path.name, "short": described.structured.subject}) + "\n"
+                single.write(line)
+                if scene.things[0].size == "large":
+                    large.write(line)
 
 
 def _write_film(path: Path, seed: int, split: str) -> Scene:

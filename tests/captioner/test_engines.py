@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,30 @@ def test_one_who_stops_listening_leaves_no_answer_to_the_next(engines: dict[str,
     answers(engines["vllm"], [CaptionRequest(request_id="new", prompt="Say it.", max_tokens=60, min_tokens=60)])
 
 
+@pytest.mark.slow
+def test_two_in_one_process_give_what_each_gives_alone(
+    engines: dict[str, CaptionEngine], tiny_model: Path, make_window: Callable[..., Any]
+) -> None:
+    requests = [
+        CaptionRequest(request_id=str(k), prompt="Say it.", window=make_window(4, 56, 56, seed=k), max_tokens=24)
+        for k in range(24)
+    ]
+    alone = answers(engines["vllm"], requests)
+    other = make_engine(config_of("vllm", tiny_model))
+
+    def set_up_and_ask() -> dict[str, CaptionReply]:
+        other.setup()
+        return answers(other, requests)
+
+    with ThreadPoolExecutor(1) as aside:
+        second = aside.submit(set_up_and_ask)
+        while not second.done():
+            assert answers(engines["vllm"], requests) == alone
+        assert second.result() == alone
+    other.close()
+    assert answers(engines["vllm"], requests) == alone
+
+
 def test_setting_up_changes_nothing_for_the_rest_of_the_process(engines: dict[str, CaptionEngine]) -> None:
     import torch
 
@@ -277,3 +302,11 @@ def test_an_engine_survives_the_way_to_a_worker(tiny_model: Path) -> None:
 def test_a_config_without_a_model_says_what_it_needs() -> None:
     assert missing(EngineConfig()) == "needs caption.engine.model"
     assert missing(EngineConfig(model="x")) == ""
+
+
+def test_without_a_model_there_is_something_to_plan_with_and_nothing_to_run() -> None:
+    engine = pickle.loads(pickle.dumps(make_engine(EngineConfig())))
+    assert (engine.model_id, engine.digest) == ("", "")
+    for use in (engine.setup, lambda: engine.generate(ListFeed([]))):
+        with pytest.raises(AssertionError, match="a stage without a model is not run"):
+            use()

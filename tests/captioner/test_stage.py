@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +19,10 @@ import pytest
 from captioner import CaptionClips, CaptionConfig, CaptionInput, make_engine
 from captioner.checks import words_of
 from captioner.engine import CaptionReply, CaptionRequest, Feed, Window
+from captioner.frames import ClipReader
 from captioner.prompt import find_prompt
 from captioner.stage import try_seed
+from infra.bench.processes import children
 from pipeline.manifest import to_table
 from pipeline.media import MediaLimits
 from schemas import ErrorKind, MediaError, Resources, Result
@@ -56,12 +64,26 @@ class Scripted:
         self.asked += requests
         # In another order than that of the questions.
         for request in reversed(requests):
-            yield self.say(request, int(request.request_id.partition("#")[2]))
+            yield from self.replies(self.say(request, int(request.request_id.partition("#")[2])))
+
+    def replies(self, reply: CaptionReply) -> Iterator[CaptionReply]:
+        yield reply
 
     def close(self) -> None: ...
 
     def asked_of(self, clip_id: str) -> list[CaptionRequest]:
         return [request for request in self.asked if request.request_id.startswith(clip_id)]
+
+
+class Lending(Scripted):
+    """Speaks for another one, so that one stage with its decoders serves all tests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaker = Scripted()
+
+    def generate(self, feed: Feed) -> Iterator[CaptionReply]:
+        return self.speaker.generate(feed)
 
 
 def opened(uri: str) -> AbstractContextManager[str]:
@@ -94,13 +116,14 @@ def config_of(**values: Any) -> CaptionConfig:
 
 
 def stage_of(config: CaptionConfig, engine: Any) -> CaptionClips:
-    return CaptionClips(config, engine, find_prompt("structured"), "set", MediaLimits(), opened, Resources())
+    open_reader = partial(ClipReader, config.frames, MediaLimits(), opened)
+    return CaptionClips(config, engine, find_prompt("structured"), "set", open_reader, Resources())
 
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[CaptionClips]:
     """One whose decoders run for all tests; each gives it an engine and a config of its own."""
-    made = stage_of(config_of(), Scripted())
+    made = stage_of(config_of(), Lending())
     made.setup()
     yield made
     made.close()
@@ -112,15 +135,21 @@ Captioned = Callable[..., list[Result]]
 @pytest.fixture
 def captioned(stage: CaptionClips) -> Captioned:
     def run(engine: Any, *items: CaptionInput, **values: Any) -> list[Result]:
-        stage.engine, stage.config = engine, config_of(**values)
+        assert isinstance(stage.engine, Lending)
+        stage.engine.speaker, stage.config = engine, config_of(**values)
         return checked(items, list(stage([stage.load(item.to_row()) for item in items])))
 
     return run
 
 
 def checked(items: Sequence[CaptionInput], results: list[Result]) -> list[Result]:
-    """What holds for whatever comes out: a result for each video, and a row of each kind for each clip."""
-    assert [result.input_id for result in results] == [item.video_id for item in items]
+    """What holds for whatever comes out: a result for each video, and a row of each kind for each clip.
+
+    Results come in any order; they are given back in that of the items.
+    """
+    by_video = {result.input_id: result for result in results}
+    assert sorted(result.input_id for result in results) == sorted(item.video_id for item in items)
+    results = [by_video[item.video_id] for item in items]
     for item, result in zip(items, results, strict=True):
         rows = result.rows["captions"]
         keys = [(row["clip_id"], row["kind"]) for row in rows]
@@ -313,6 +342,79 @@ def test_clips_of_one_video_may_fail_for_different_reasons(captioned: Captioned,
     assert str(result.error).startswith("1 of 3 clips have no caption: ")
 
 
+class Gated(Scripted):
+    """Looks for more while it works, as vLLM does, and answers a clip when a function of all it was asked allows it."""
+
+    def __init__(self, may_answer: Callable[[str, set[str]], bool], say: Say = good) -> None:
+        super().__init__(say)
+        self.may_answer = may_answer
+        self.num_calls = 0
+
+    def generate(self, feed: Feed) -> Iterator[CaptionReply]:
+        self.num_calls += 1
+        held: list[CaptionRequest] = []
+        while True:
+            while (request := feed.take(wait=not held)) is not None:
+                self.asked.append(request)
+                held.append(request)
+            if not held:
+                return
+            time.sleep(0.002)
+            seen = {one.request_id for one in self.asked}
+            for one in [one for one in held if self.may_answer(one.request_id, seen)]:
+                held.remove(one)
+                yield self.say(one, int(one.request_id.partition("#")[2]))
+
+
+def test_a_video_is_given_as_soon_as_its_clips_are_settled(stage: CaptionClips, film: Any) -> None:
+    go = threading.Event()
+    assert isinstance(stage.engine, Lending)
+    stage.engine.speaker = Gated(lambda request_id, seen: request_id[0] != "b" or go.is_set())
+    stage.config = config_of()
+    results = iter(stage([item_of(film, name, num_clips=count) for name, count in (("b", 3), ("a", 2), ("c", 0))]))
+    assert [next(results).input_id[0], next(results).input_id[0]] == ["c", "a"]
+    go.set()
+    assert [result.input_id[0] for result in results] == ["b"]
+
+
+def test_a_clip_is_asked_for_again_while_others_are_under_way(captioned: Captioned, film: Any) -> None:
+    items = [item_of(film), item_of(film, "b", num_clips=1)]
+    bad = clip_ids(items[0])[1]
+
+    def say(request: CaptionRequest, number: int) -> CaptionReply:
+        if request.request_id.startswith(bad) and number < 2:
+            return good(request, number, action="I'm sorry, I can't help with that")
+        return good(request, number)
+
+    engine = Gated(lambda request_id, seen: request_id[0] != "b" or f"{bad}#2" in seen, say)
+    first, second = captioned(engine, *items)
+    assert outcomes(first) == [("success", ())] * 3
+    assert outcomes(second) == [("success", ())]
+    assert engine.num_calls == 1
+
+
+def test_two_batches_at_once_feed_one_engine(captioned: Captioned, film: Any) -> None:
+    items = [item_of(film), item_of(film, "b")]
+    engine = Gated(lambda request_id, seen: {one[0] for one in seen} == {"a", "b"})
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(lambda item: captioned(engine, item), items))
+    assert [outcomes(result) for (result,) in both] == [[("success", ())] * 3] * 2
+    assert engine.num_calls == 1
+
+
+def test_one_who_stops_reading_leaves_nothing_to_the_next_batch(
+    stage: CaptionClips, captioned: Captioned, film: Any
+) -> None:
+    assert isinstance(stage.engine, Lending)
+    stage.engine.speaker = Gated(lambda request_id, seen: request_id[0] == "a")
+    results = iter(stage([item_of(film), item_of(film, "b")]))
+    assert next(results).input_id[0] == "a"
+    results.close()  # type: ignore[attr-defined]
+    stage.engine.speaker.may_answer = lambda request_id, seen: True
+    (result,) = captioned(stage.engine.speaker, item_of(film, "c"))
+    assert outcomes(result) == [("success", ())] * 3
+
+
 @pytest.mark.parametrize(
     "say",
     [
@@ -332,9 +434,8 @@ def test_an_engine_that_forgets_or_repeats_an_answer_ends_the_run(captioned: Cap
             yield from list(super().generate(feed))[1:]
 
     class Stuttering(Scripted):
-        def generate(self, feed: Feed) -> Iterator[CaptionReply]:
-            for reply in super().generate(feed):
-                yield from (reply, reply)
+        def replies(self, reply: CaptionReply) -> Iterator[CaptionReply]:
+            yield from (reply, reply)
 
     with pytest.raises(AssertionError, match="gave no answer"):
         captioned(Forgetful(), item_of(film))
@@ -356,6 +457,40 @@ def test_seeds_are_the_same_in_every_run_and_differ_by_clip_try_and_seed() -> No
     assert len(seeds) == 12
     assert all(0 <= seed < 2**31 for seed in seeds)
     assert try_seed(0, "a", 0) == try_seed(0, "a", 0)
+
+
+def decoders() -> list[int]:
+    mine = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(os.getpid())}
+    return [pid for pid, command in mine.items() if b"captioner.decoder" in command]
+
+
+def test_a_decoder_that_is_killed_costs_no_clip_its_caption(captioned: Captioned, film: Any) -> None:
+    items = [item_of(film, f"{k:x}") for k in range(10)]
+    killed: list[int] = []
+
+    def say(request: CaptionRequest, number: int) -> CaptionReply:
+        assert request.window is not None
+        return good(request, number, text=f"{request.window.frames.mean():.3f}")
+
+    class Killing(Scripted):
+        """Kills a decoder after every fourth request, while others are being read."""
+
+        def generate(self, feed: Feed) -> Iterator[CaptionReply]:
+            while (request := feed.take(wait=True)) is not None:
+                self.asked.append(request)
+                if len(self.asked) % 4 == 1 and len(killed) < 3:
+                    (pid, *_) = [child for child in decoders() if child not in killed]
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+                yield self.say(request, 0)
+
+    undisturbed = captioned(Scripted(say), *items)
+    disturbed = captioned(Killing(say), *items)
+    assert len(killed) == 3
+    assert [result.rows for result in disturbed] == [
+        {"captions": [{**row, "num_output_tokens": 0} for row in result.rows["captions"]]} for result in undisturbed
+    ]
+    assert {result.error for result in disturbed} == {None}
 
 
 def test_a_real_model_captions_a_film_as_an_executor_runs_it(film: Any, tiny_model: Path) -> None:

@@ -7,17 +7,31 @@ from pathlib import Path
 import pytest
 import yaml
 
+from captioner.evaluate.config import EvaluateConfig
+from captioner.finetune.config import FinetuneConfig
 from infra.cli.run import RECIPES
 from infra.config import RunConfig
+from infra.sample_config import SampleConfig
 from pipeline.clip.train_config import ClipTrainConfig
-from schemas import load_config
+from schemas import Config, load_config
+from trainer.config import TrainConfig
+from trainer.vae_train.config import VaeTrainConfig
 
 FILES = sorted(RECIPES.glob("*.yaml"))
+CONFIGS: dict[str, type[Config]] = {
+    "captioner-evaluate": EvaluateConfig,
+    "captioner-train": FinetuneConfig,
+    "clip-train": ClipTrainConfig,
+    "demo-sample": SampleConfig,
+    "demo-train": TrainConfig,
+    "vae-train": VaeTrainConfig,
+}
+"""Of recipes that are not for `rushes run`."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_recipe_loads(path: Path) -> None:
-    load_config(ClipTrainConfig if path.stem == "clip-train" else RunConfig, path)
+    load_config(CONFIGS.get(path.stem, RunConfig), path)
 
 
 def test_the_default_recipe_shows_every_key_with_its_default() -> None:

@@ -7,5 +7,5 @@ from pathlib import Path
 CLIP_WEIGHTS = Path(__file__).parent / "clip" / "weights.safetensors"
 """A CLIP of about 2 M parameters; its description and its vocabulary lie beside it."""
 
-CAPTIONER_MODEL = Path(__file__).parent / "captioner"
-"""A Qwen2.5-VL of about 3.5 M parameters, in the form that transformers saves and vLLM reads."""
+VAE_FOLDER = Path(__file__).parent / "vae"
+"""A video autoencoder of Wan's class with about 1 M parameters and a stride of 4 x 16 x 16, as diffusers saves one."""

@@ -16,7 +16,7 @@ from infra.demo.tiny import tiny_film
 
 SMALL = {"min_clip_s": 0.4, "max_clip_s": 1.0}
 OVERRIDES = [f"scan.{key}={value}" for key, value in SMALL.items()]
-NOT_CONFIGURED = {"embedding", "aesthetic", "safety", "alignment", "caption"}
+NOT_CONFIGURED = {"embedding", "aesthetic", "safety", "alignment", "caption", "video_caption", "encode", "shard"}
 """Stages that need weights which nobody has named."""
 
 

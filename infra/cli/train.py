@@ -1,0 +1,137 @@
+"""`rushes train`: a diffusion transformer from a dataset's shards."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from schemas import ConfigError, load_config
+
+if TYPE_CHECKING:
+    from trainer.config import TrainConfig
+    from trainer.metrics import StepRecord
+
+TERMINAL_S, LOG_S = 2.0, 60.0
+"""Between two lines on the progress: on a terminal, and where nobody watches."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a diffusion transformer on a dataset's shards",
+        description="Also under torchrun or deepspeed: `torchrun --nproc-per-node 8 -m infra.cli.main train …`.",
+    )
+    parser.add_argument("config", metavar="CONFIG.yaml", help="such as infra/recipes/demo-train.yaml")
+    parser.add_argument("--dataset", required=True, metavar="DIR", help="a folder, or s3://BUCKET/PREFIX, with shards")
+    parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("--steps", type=int, metavar="N", help="as the config's steps")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that is there")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be trained; start nothing")
+    parser.add_argument("--ranks", type=int, default=1, metavar="N", help="of a dry run: how many would share the work")
+    parser.add_argument("--clips-of", type=int, metavar="STEP", help="list the clips that a step of the run saw")
+    parser.add_argument("--json", action="store_true", help="of a dry run: print a JSON object")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or tell what a training would do or did; give the exit status.
+
+    Raises:
+        ConfigError: Something that the user asked for is wrong.
+    """
+    from trainer.config import TrainConfig
+
+    overrides = list(getattr(args, "overrides", []))
+    if args.steps is not None:
+        overrides.append(f"steps={args.steps}")
+    config = load_config(TrainConfig, Path(args.config), overrides)
+    if args.clips_of is not None:
+        return _tell_clips(config, args.out, args.clips_of)
+    if args.dry_run:
+        return _tell(config, args)
+    from trainer.loop import train
+
+    train(config, args.dataset, args.out, resume=args.resume, report=_Progress(config.steps))
+    return 0
+
+
+def _tell(config: TrainConfig, args: argparse.Namespace) -> int:
+    from infra.inspect.buckets import read_buckets
+    from infra.inspect.sql import open_views
+    from pipeline.dataset import Dataset
+    from trainer.dry_run import dry_run
+    from trainer.prepare import pin
+
+    if args.ranks < 1:
+        raise ConfigError(f"command line: --ranks is at least 1, got {args.ranks}")
+    dataset = Dataset(args.dataset)
+    described = dataset.describe()
+    pinned = pin(args.dataset, config)
+    found = dry_run(config, pinned, args.ranks)
+    with open_views(dataset.manifest) as db:
+        cropped = read_buckets(db, described).total
+        unseen = _count_unseen(db, pinned.text_set)
+    if args.json:
+        print(json.dumps({**found.to_json(), "crop_ratio": cropped.crop_ratio, "num_kept_without_sample": unseen}))
+        return 0
+    for line in found.lines():
+        print(line)
+    if cropped.num_clips:
+        print(
+            f"native size cropped by {cropped.crop_ratio:.1%} and scaled down by {cropped.downscale_ratio:.1%}; of the "
+            f"frames {cropped.skipped_ratio:.1%} are skipped and {cropped.cut_ratio:.1%} lie after the last one taken"
+        )
+    print(f"never seen  {unseen:,} kept clips have no sample")
+    return 0
+
+
+def _count_unseen(db: Any, text_set: str) -> int:
+    found = db.execute(
+        "SELECT count(*) FROM selection "
+        "WHERE kept AND clip_id NOT IN (SELECT clip_id FROM samples WHERE shard_set = ?)",
+        [text_set],
+    ).fetchall()
+    return int(found[0][0])
+
+
+def _tell_clips(config: TrainConfig, out: Path, step: int) -> int:
+    from trainer.prepare import patch_channels, split
+    from trainer.run_folder import RunFolder
+    from trainer.steps import Steps
+
+    if step < 1:
+        raise ConfigError(f"command line: --clips-of counts steps from 1, got {step}")
+    pinned = RunFolder(out).load(config)
+    learnt, _ = split(pinned.rows, config)
+    steps = Steps(learnt, config, patch_channels=patch_channels(config, pinned), text_width=pinned.text_width)
+    for clip_id in steps.clip_ids(step - 1):
+        print(clip_id)
+    return 0
+
+
+class _Progress:
+    """Says every now and then how far the training is."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._said = 0.0
+        self._every_s = TERMINAL_S if sys.stderr.isatty() else LOG_S
+
+    def __call__(self, record: StepRecord) -> None:
+        now = time.monotonic()
+        if now - self._said < self._every_s and record.step != self._steps:
+            return
+        self._said = now
+        left_s = (self._steps - record.step) * record.elapsed_s
+        print(
+            f"step {record.step:,} of {self._steps:,}: loss {record.loss:.4f}, "
+            f"{record.useful_tokens_per_s:,.0f} tokens/s, waste {record.waste:.1%}, mfu {record.mfu:.1%}, "
+            f"wait {record.data_wait_s / record.elapsed_s:.1%}, about {left_s / 60:,.0f} min left",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from schemas import ConfigError
+from trainer.config import LogConfig
+from trainer.metrics import boards, peak_flops
+
+
+def test_the_peak_is_the_configured_one_or_measured() -> None:
+    assert peak_flops(LogConfig(peak_tflops=2.0), torch.device("cpu"), torch.float32) == 2e12
+    measured = peak_flops(LogConfig(), torch.device("cpu"), torch.float32)
+    assert 1e8 < measured < 1e14
+
+
+@pytest.mark.parametrize(
+    ("config", "package"),
+    [(LogConfig(tensorboard=True), "tensorboard"), (LogConfig(wandb_project="p"), "wandb")],
+)
+def test_a_board_whose_package_is_missing_is_the_user_s_mistake(
+    config: LogConfig, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (package, "torch.utils.tensorboard"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=f"the package {package} is not installed"):
+        boards(config, tmp_path)
+    assert boards(LogConfig(), tmp_path) == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="the package tensorboard is an option")
+def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
+    (board,) = boards(LogConfig(tensorboard=True), tmp_path)
+    board.add(3, {"loss": 0.5})
+    board.close()
+    assert list((tmp_path / "tensorboard").glob("events.*"))

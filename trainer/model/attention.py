@@ -1,0 +1,179 @@
+"""Attention inside the samples of a pack, and never from one to another."""
+
+# ruff: noqa: N815 -- the shape of a tensor ends its name
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from trainer.model.rope import rotate
+from trainer.model.ulysses import SequenceGroup, to_heads, to_tokens
+
+# L query tokens, M key tokens, N heads, H head width, D width, S samples, E = H / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """How the samples of a pack lie in one sequence, one behind the other."""
+
+    lengths: tuple[int, ...]
+    """Tokens of each sample."""
+    starts_S: torch.Tensor
+    """int32 (S + 1,): where each begins, and the end of the last."""
+    across: SequenceGroup | None = None
+    """Ranks that share the tokens evenly; None where all are here."""
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], device: torch.device | str = "cpu") -> Segments:
+        """Segments of these lengths."""
+        starts = torch.zeros(len(lengths) + 1, dtype=torch.int32)
+        starts[1:] = torch.tensor(lengths, dtype=torch.int32).cumsum(0)
+        return cls(tuple(lengths), starts.to(device))
+
+
+@torch.compiler.disable  # type: ignore[untyped-decorator]
+def attend(
+    q_LNH: torch.Tensor,
+    k_MNH: torch.Tensor,
+    v_MNH: torch.Tensor,
+    queries: Segments,
+    keys: Segments,
+) -> torch.Tensor:
+    """Attention of each sample's queries over its own keys, (L, N, H).
+
+    Where queries lie on several ranks, so do keys that lie as they do; other keys, those of text, are on each rank.
+    It is left out of compiled blocks, which would otherwise be compiled again for every set of lengths.
+    On CUDA in half precision one kernel does all of it; elsewhere samples are done one by one, those of equal length
+    together, since no such kernel exists there.
+
+    Args:
+        q_LNH: Queries of all samples.
+        k_MNH: Keys of all samples.
+        v_MNH: Values of all samples.
+        queries: Where each sample's queries lie.
+        keys: Where each sample's keys lie; as many samples, each with at least one.
+    """
+    if queries.across is not None:
+        trade, across = to_heads if keys is queries else _own_heads, queries.across
+        k_MNH, v_MNH = trade(k_MNH, across), trade(v_MNH, across)
+        return to_tokens(_attend_here(to_heads(q_LNH, across), k_MNH, v_MNH, queries, keys), across)
+    return _attend_here(q_LNH, k_MNH, v_MNH, queries, keys)
+
+
+def _own_heads(x_MNH: torch.Tensor, across: SequenceGroup) -> torch.Tensor:
+    return across.own(x_MNH, dim=1)
+
+
+def _attend_here(
+    q_LNH: torch.Tensor,
+    k_MNH: torch.Tensor,
+    v_MNH: torch.Tensor,
+    queries: Segments,
+    keys: Segments,
+) -> torch.Tensor:
+    if q_LNH.is_cuda and q_LNH.dtype in (torch.bfloat16, torch.float16):
+        from torch.nn.attention.varlen import varlen_attn
+
+        longest = max(queries.lengths), max(keys.lengths)
+        found = varlen_attn(q_LNH, k_MNH, v_MNH, queries.starts_S, keys.starts_S, *longest)
+        assert isinstance(found, torch.Tensor)
+        return found
+    return _attend_one_by_one(q_LNH, k_MNH, v_MNH, queries.lengths, keys.lengths)
+
+
+def _attend_one_by_one(
+    q_LNH: torch.Tensor,
+    k_MNH: torch.Tensor,
+    v_MNH: torch.Tensor,
+    queries: tuple[int, ...],
+    keys: tuple[int, ...],
+) -> torch.Tensor:
+    runs = list(_runs(queries, keys))
+    num_queries, num_keys = ([count * pair[side] for pair, count in runs] for side in (0, 1))
+    # Split and not sliced: the gradients of slices are as many tensors as large as the whole pack.
+    parts = (torch.split(x, sizes) for x, sizes in ((q_LNH, num_queries), (k_MNH, num_keys), (v_MNH, num_keys)))
+    found = []
+    for (_, count), *of_run in zip(runs, *parts, strict=True):
+        q, k, v = (x.reshape(count, -1, *x.shape[1:]).transpose(1, 2) for x in of_run)
+        found.append(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(0, 1))
+    return torch.cat(found)
+
+
+def _runs(queries: tuple[int, ...], keys: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], int]]:
+    """Neighbouring samples of equal lengths, and how many."""
+    for lengths, run in groupby(zip(queries, keys, strict=True)):
+        yield lengths, sum(1 for _ in run)
+
+
+class SelfAttention(nn.Module):
+    """Each sample's tokens look at each other.
+
+    Args:
+        width: D.
+        heads: N.
+        qk_norm: Whether queries and keys are brought to one length.
+    """
+
+    def __init__(self, width: int, heads: int, *, qk_norm: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.norm_q, self.norm_k = _head_norms(width // heads, qk_norm)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self,
+        x_LD: torch.Tensor,
+        rotation: tuple[torch.Tensor, torch.Tensor] | None,
+        segments: Segments,
+    ) -> torch.Tensor:
+        """Attend, (L, D); `rotation` holds cosine and sine of each token's angles, (L, E) each."""
+        q, k, v = self.qkv(x_LD).unflatten(-1, (3, self.heads, -1)).unbind(1)
+        q, k = self.norm_q(q), self.norm_k(k)
+        if rotation is not None:
+            q, k = rotate(q, *rotation), rotate(k, *rotation)
+        found: torch.Tensor = self.out(attend(q, k, v, segments, segments).flatten(1))
+        return found
+
+
+class CrossAttention(nn.Module):
+    """Each sample's video tokens look at its text.
+
+    Args:
+        width: D.
+        heads: N.
+        qk_norm: Whether queries and keys are brought to one length.
+    """
+
+    def __init__(self, width: int, heads: int, *, qk_norm: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(width, width)
+        self.kv = nn.Linear(width, 2 * width)
+        self.norm_q, self.norm_k = _head_norms(width // heads, qk_norm)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self,
+        x_LD: torch.Tensor,
+        text_MD: torch.Tensor,
+        video: Segments,
+        text: Segments,
+    ) -> torch.Tensor:
+        """Attend, (L, D)."""
+        q = self.norm_q(self.q(x_LD).unflatten(-1, (self.heads, -1)))
+        k, v = self.kv(text_MD).unflatten(-1, (2, self.heads, -1)).unbind(1)
+        found: torch.Tensor = self.out(attend(q, self.norm_k(k), v, video, text).flatten(1))
+        return found
+
+
+def _head_norms(head_width: int, qk_norm: bool) -> tuple[nn.Module, nn.Module]:
+    if not qk_norm:
+        return nn.Identity(), nn.Identity()
+    return nn.RMSNorm(head_width, eps=1e-6), nn.RMSNorm(head_width, eps=1e-6)
