@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +31,9 @@ class Ranks:
         return self.rank == 0
 
 
-def join_ranks() -> Ranks:
-    """Join the ranks that `torchrun` or `deepspeed` has started; without them be the only one.
-
-    Once joined, a process stays so until it ends: DeepSpeed remembers its groups.
+@contextmanager
+def joined_ranks() -> Iterator[Ranks]:
+    """Join the ranks that `torchrun` or `deepspeed` has started, and leave them together; without them be the only one.
 
     Raises:
         ConfigError: DeepSpeed is not installed.
@@ -47,23 +47,21 @@ def join_ranks() -> Ranks:
     from torch import cuda, distributed
 
     on_gpu = cuda.is_available()
-    if not distributed.is_initialized():
-        if "RANK" not in os.environ:
-            os.environ.update({**_ALONE, "MASTER_PORT": str(_free_port())})
-        # Its own shared-memory collectives need a compiler and half a minute; gloo does as well.
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-        deepspeed.init_distributed("nccl" if on_gpu else "gloo", verbose=False)
-        atexit.register(_leave)
+    alone = {} if "RANK" in os.environ else {**_ALONE, "MASTER_PORT": str(_free_port())}
+    os.environ.update(alone)
+    # Its own shared-memory collectives need a compiler and half a minute; gloo does as well.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed("nccl" if on_gpu else "gloo", verbose=False)
     device = f"cuda:{os.environ['LOCAL_RANK']}" if on_gpu else "cpu"
-    return Ranks(distributed.get_rank(), distributed.get_world_size(), device)
-
-
-def _leave() -> None:
-    """End what was joined, unless somebody has."""
-    from torch import distributed
-
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+    try:
+        yield Ranks(distributed.get_rank(), distributed.get_world_size(), device)
+        # A rank that is done first would abort the others.
+        distributed.barrier()
+    finally:
+        # Not torch's own: DeepSpeed would remember groups that are no more.
+        deepspeed.comm.destroy_process_group()
+        for name in alone:
+            os.environ.pop(name, None)
 
 
 class Engine:

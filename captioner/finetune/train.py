@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,7 @@ from captioner.finetune.answers import read_answers
 from captioner.finetune.batches import BatchPlan, Shape, pick_text, shares
 from captioner.finetune.checkpoint import WEIGHTS, Progress, newest, rank_file, save, seal
 from captioner.finetune.config import FinetuneConfig, PhaseConfig
-from captioner.finetune.engine import Engine, Ranks, join_ranks, set_weights
+from captioner.finetune.engine import Engine, Ranks, joined_ranks, set_weights
 from captioner.finetune.examples import Examples
 from captioner.finetune.feeder import Asked, Feeder
 from captioner.finetune.journal import Journal
@@ -64,9 +64,10 @@ def finetune(
         ConfigError: The model, the captions or the checkpoint do not fit the config.
     """
     _check(config, learnt)
-    ranks = join_ranks()
-    training = Training(config, learnt, kept, out, ranks, limits, open_source, say if ranks.is_first else _silent)
-    with closing(training):
+    with ExitStack() as stack:
+        ranks = stack.enter_context(joined_ranks())
+        training = Training(config, learnt, kept, out, ranks, limits, open_source, say if ranks.is_first else _silent)
+        stack.callback(training.close)
         training.run()
         return training.export(MODEL_FOLDER)
 
