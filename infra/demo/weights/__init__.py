@@ -6,6 +6,3 @@ from pathlib import Path
 
 CLIP_WEIGHTS = Path(__file__).parent / "clip" / "weights.safetensors"
 """A CLIP of about 2 M parameters; its description and its vocabulary lie beside it."""
-
-VAE_FOLDER = Path(__file__).parent / "vae"
-"""A video autoencoder of Wan's class with about 1 M parameters and a stride of 4 x 16 x 16, as diffusers saves one."""
