@@ -200,9 +200,9 @@ def test_a_phase_may_have_answers_of_its_own(pairs: list[CaptionPair], tmp_path:
 
 def test_a_phase_ends_when_nothing_gets_better(pairs: list[CaptionPair], tmp_path: Path) -> None:
     said: list[str] = []
-    wanted = config(phases=(SHORT.model_copy(update={"steps": 30}),), learning_rate=0.3, evaluate_steps=1, patience=2)
+    wanted = config(phases=(SHORT.model_copy(update={"steps": 12}),), learning_rate=0.3, evaluate_steps=1, patience=1)
     train(wanted, pairs, tmp_path, said)
-    assert len(lines(tmp_path / "steps.jsonl")) < 30
+    assert len(lines(tmp_path / "steps.jsonl")) < 12
     assert any("the phase ends" in text for text in said)
 
 
