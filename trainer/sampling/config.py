@@ -22,8 +22,9 @@ _NO_EFFECT: JsonDict = {"affects_output": False}
 class SolverConfig(Config):
     """How one goes from noise to a clean latent."""
 
-    kind: Literal["euler", "heun"] = "euler"
-    """`euler`: one look at the model a step. `heun`: two, and so better at half the steps."""
+    kind: Literal["euler", "heun", "dpm++"] = "euler"
+    """`euler`: one look at the model a step. `heun`: two, and so better at half the steps. `dpm++`: one, and the one of
+    the step before, which is better at few steps."""
     steps: int = Field(50, ge=1, le=1000)
     """From noise to a clean latent; an edit takes as many for its shorter way."""
     shift: ShiftConfig | None = None
@@ -38,6 +39,10 @@ class GuidanceConfig(Config):
 
     text: float = Field(6.0, ge=0, le=100, allow_inf_nan=False)
     """1 for the model as it is, which also halves the work."""
+    image: float = Field(1.0, ge=0, le=100, allow_inf_nan=False)
+    """How much more given pictures and clips count; 1 for the model as it is. Else it is asked a third time, without
+    what is given. Source: Brooks et al. 2023, "InstructPix2Pix: learning to follow image editing instructions",
+    equation 3."""
     interval: tuple[float, float] = (0.0, 1.0)
     """Times on the path, 1 pure noise, between which it is used. Source: Kynkäänniemi et al. 2024, "Applying guidance
     in a limited interval improves sample and distribution quality in diffusion models"."""

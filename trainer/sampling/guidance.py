@@ -12,20 +12,25 @@ from trainer.sampling.config import GuidanceConfig
 
 
 def is_on(config: GuidanceConfig, time: float) -> bool:
-    """Whether a sample is guided at a time."""
+    """Whether a time lies where one guides."""
     low, high = config.interval
-    return config.text != 1 and low <= time <= high
+    return low <= time <= high
 
 
-def guided(with_text: torch.Tensor, without: torch.Tensor, config: GuidanceConfig) -> torch.Tensor:
-    """The velocity of one sample, drawn away from what the model says without the prompt, (L, P).
+def guided(
+    with_text: torch.Tensor, without: torch.Tensor, alone: torch.Tensor | None, config: GuidanceConfig
+) -> torch.Tensor:
+    """The velocity of one sample, drawn away from what the model says without what was asked, (L, P).
 
     Args:
         with_text: Velocity of the tokens that are made, (L, P).
         without: The same without a prompt.
+        alone: The same without a prompt and without what is given; None where nothing is, or where it counts as it is.
         config: How far, and how much of the deviation is given back.
     """
     pushed = without + config.text * (with_text - without)
+    if alone is not None:
+        pushed = pushed + (config.image - 1) * (without - alone)
     if not config.rescale:
         return pushed
     ratio = with_text.std() / pushed.std().clamp(min=1e-12)
@@ -35,8 +40,8 @@ def guided(with_text: torch.Tensor, without: torch.Tensor, config: GuidanceConfi
 def guide(
     with_text_LP: torch.Tensor,
     without_LP: torch.Tensor,
-    made_L: torch.Tensor,
-    lengths: Sequence[int],
+    alone_LP: torch.Tensor | None,
+    samples: Sequence[torch.Tensor],
     times: Sequence[float],
     config: GuidanceConfig,
 ) -> torch.Tensor:
@@ -45,16 +50,14 @@ def guide(
     Args:
         with_text_LP: As the model says.
         without_LP: Without prompts.
-        made_L: bool, tokens that are made and not given.
-        lengths: Tokens of each sample.
+        alone_LP: Without prompts and without what is given.
+        samples: Of each, the places of the tokens that are made.
         times: Of each sample, 1 pure noise.
         config: How.
     """
     found = with_text_LP.clone()
-    start = 0
-    for length, time in zip(lengths, times, strict=True):
+    for here, time in zip(samples, times, strict=True):
         if is_on(config, time):
-            here = torch.arange(start, start + length, device=made_L.device)[made_L[start : start + length]]
-            found[here] = guided(with_text_LP[here], without_LP[here], config)
-        start += length
+            alone = None if alone_LP is None else alone_LP[here]
+            found[here] = guided(with_text_LP[here], without_LP[here], alone, config)
     return found

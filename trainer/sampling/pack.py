@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,8 @@ from trainer.batch import Batch, collate
 from trainer.examples import Example
 from trainer.flow import velocity_of_clean
 from trainer.model.config import ModelConfig
-from trainer.model.dit import DiT
+from trainer.model.dit import DiT, Packed
+from trainer.model.grid import TokenGrid
 from trainer.model.patchify import patchify
 from trainer.model.rope import positions, wave_stretches
 from trainer.sampling.config import GuidanceConfig
@@ -77,7 +79,7 @@ class PackVelocity:
         examples: The windows.
         text_width: Numbers in a text token.
         flow: What the model says.
-        guidance: How the prompts are made to count.
+        guidance: How prompts and given clips are made to count.
     """
 
     def __init__(
@@ -85,26 +87,33 @@ class PackVelocity:
     ) -> None:
         device = next(model.parameters()).device
         self.batch: Batch = collate(examples, text_width).to(device)
-        bare = [replace(example, text_MT=None) for example in examples]
-        self._bare = collate(bare, text_width).to(device).packed if text_width else None
         self._model, self._flow, self._guidance = model, flow, guidance
         self.made_L = self.batch.weight_L > 0
         self.lengths = self.batch.packed.video.lengths
-        self._first_made = _first_made(self.made_L.cpu(), self.lengths)
+        self._samples = _made_places(self.made_L.cpu(), self.lengths)
+        self._first_made = [int(places[0]) for places in self._samples]
+        bare = [replace(example, text_MT=None) for example in self.batch.examples]
+        is_given = guidance.image != 1 and not bool(self.made_L.all())
+        # With weights of 1 the model's own word is what counts.
+        is_asked = text_width > 0 and (guidance.text != 1 or is_given)
+        self._bare = collate(bare, text_width).to(device).packed if is_asked else None
+        self._alone = _Alone.of(bare, self._samples, text_width, device) if is_given else None
 
     def __call__(self, x_LP: torch.Tensor, time_L1: torch.Tensor) -> torch.Tensor:
         """The velocity of each token, (L, P); of given ones it means nothing."""
-        times = time_L1[self._first_made, 0]
-        told = self._ask(x_LP, time_L1, times, is_bare=False)
-        listed = times.tolist()
-        if self._bare is None or not any(is_on(self._guidance, time) for time in listed):
+        times_S = time_L1[self._first_made, 0]
+        told = self._ask(self.batch.packed, x_LP, times_S, time_L1)
+        listed = times_S.tolist()
+        if (self._bare is None and self._alone is None) or not any(is_on(self._guidance, time) for time in listed):
             return told
-        bare = self._ask(x_LP, time_L1, times, is_bare=True)
-        return guide(told, bare, self.made_L, self.lengths, listed, self._guidance)
+        bare = told if self._bare is None else self._ask(self._bare, x_LP, times_S, time_L1)
+        alone = None
+        if self._alone is not None:
+            alone, places, samples = bare.clone(), self._alone.places_L, self._alone.samples_S
+            alone[places] = self._ask(self._alone.packed, x_LP[places], times_S[samples], time_L1[places])
+        return guide(told, bare, alone, self._samples, listed, self._guidance)
 
-    def _ask(self, x_LP: torch.Tensor, time_L1: torch.Tensor, times_S: torch.Tensor, *, is_bare: bool) -> torch.Tensor:
-        packed = self._bare if is_bare else self.batch.packed
-        assert packed is not None
+    def _ask(self, packed: Packed, x_LP: torch.Tensor, times_S: torch.Tensor, time_L1: torch.Tensor) -> torch.Tensor:
         times_K = torch.cat((times_S.new_zeros(1), times_S))
         said: torch.Tensor = self._model(replace(packed, patches_LP=x_LP, times_K=times_K)).float()
         if self._flow.prediction == "velocity":
@@ -112,13 +121,61 @@ class PackVelocity:
         return velocity_of_clean(x_LP, said, time_L1)
 
 
-def _first_made(made_L: torch.Tensor, lengths: Sequence[int]) -> list[int]:
-    """A token of each sample that is not given."""
-    found, start = [], 0
-    for length in lengths:
-        found.append(start + int(made_L[start : start + length].int().argmax()))
-        start += length
-    return found
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """A pack without what is given of its samples.
+
+    Where tokens lie only counts between them, so what is left is a pack like any other.
+    """
+
+    packed: Packed
+    places_L: torch.Tensor
+    """Of its tokens, in the whole pack."""
+    samples_S: torch.Tensor
+    """Of its samples, in the whole pack."""
+
+    @classmethod
+    def of(
+        cls, examples: Sequence[Example], samples: Sequence[torch.Tensor], text_width: int, device: torch.device
+    ) -> _Alone:
+        """What is made of those examples of which something is given.
+
+        Args:
+            examples: In the order of the whole pack.
+            samples: Places of the made tokens of each.
+            text_width: Numbers in a text token.
+            device: Where to.
+        """
+        taken = {
+            example.clip_id: (_made_part(example), number)
+            for number, example in enumerate(examples)
+            if bool(example.is_given_L.any())
+        }
+        batch = collate([part for part, _ in taken.values()], text_width).to(device)
+        numbers = [taken[example.clip_id][1] for example in batch.examples]
+        places = torch.cat([samples[number] for number in numbers])
+        return cls(batch.packed, places.to(device), torch.tensor(numbers, device=device))
+
+
+def _made_part(example: Example) -> Example:
+    """An example without what is given of it."""
+    made_L = ~example.is_given_L
+    return replace(
+        example,
+        grid=TokenGrid(1, 1, int(made_L.sum())),
+        clean_LP=example.clean_LP[made_L],
+        noise_LP=example.noise_LP[made_L],
+        is_given_L=example.is_given_L[made_L],
+        positions_L3=example.positions_L3[made_L],
+    )
+
+
+def _made_places(made_L: torch.Tensor, lengths: Sequence[int]) -> list[torch.Tensor]:
+    """Of each sample, the places of its tokens that are not given."""
+    starts = itertools.accumulate(lengths, initial=0)
+    return [
+        start + made_L[start : start + length].nonzero()[:, 0] for start, length in zip(starts, lengths, strict=False)
+    ]
 
 
 def spread(times: Sequence[Sequence[float]], made_L: torch.Tensor, lengths: Sequence[int]) -> list[torch.Tensor]:

@@ -182,7 +182,11 @@ def _planned(index: int, window: Window, config: SamplingConfig, source: ModelSo
     solver, tokens = config.solver, layout.tokens.num_tokens
     shift = shift_of(solver.shift or source.flow.shift, layout.tokens, layout.made)
     times = schedule(solver.steps, shift, window.strength)[:-1]
-    guided = sum(is_on(config.guidance, time) for time in times) / len(times) if source.text_width else 0.0
+    guided = sum(is_on(config.guidance, time) for time in times) / len(times)
+    is_given = window.first is not None or window.last is not None or window.region is not None
+    without_clip = config.guidance.image != 1 and is_given
+    without_text = source.text_width > 0 and (config.guidance.text != 1 or without_clip)
+    asked = without_clip + without_text
     text = config.text_encoder.max_tokens if source.text_width else 0
     widths = {"patch_channels": source.patch_channels, "text_width": source.text_width}
     told, bare = (float(forward_flops(source.shape, [tokens], [count], **widths)[0]) for count in (text, min(text, 1)))
@@ -191,7 +195,7 @@ def _planned(index: int, window: Window, config: SamplingConfig, source: ModelSo
         pixels=layout.made,
         latent=layout.latent,
         num_tokens=tokens,
-        tflop=looks(solver.kind, solver.steps) * (told + guided * bare) / 1e12,
+        tflop=looks(solver.kind, solver.steps) * (told + guided * asked * bare) / 1e12,
         model_bytes=_model_bytes(tokens + text, config, source),
         decode_bytes=_decode_bytes(layout.made, source),
     )

@@ -51,27 +51,33 @@ def test_times_are_spread_over_made_tokens_and_are_0_on_given_ones() -> None:
 
 def test_guidance_goes_on_beyond_what_the_prompt_says() -> None:
     told, bare = torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 1.0]])
-    assert torch.equal(guided(told, bare, GuidanceConfig(text=1.0)), told)
-    assert torch.equal(guided(told, bare, GuidanceConfig(text=3.0)), torch.tensor([[3.0, 4.0]]))
+    assert torch.equal(guided(told, bare, None, GuidanceConfig(text=1.0)), told)
+    assert torch.equal(guided(told, bare, None, GuidanceConfig(text=3.0)), torch.tensor([[3.0, 4.0]]))
 
 
 def test_rescaling_gives_the_deviation_of_the_unguided_back() -> None:
     generator = torch.Generator().manual_seed(0)
     told, bare = (torch.randn(50, 8, generator=generator) for _ in range(2))
-    pushed = guided(told, bare, GuidanceConfig(text=9.0))
+    pushed = guided(told, bare, None, GuidanceConfig(text=9.0))
     assert float(pushed.std()) > 2 * float(told.std())
-    whole = guided(told, bare, GuidanceConfig(text=9.0, rescale=1.0))
+    whole = guided(told, bare, None, GuidanceConfig(text=9.0, rescale=1.0))
     torch.testing.assert_close(whole.std(), told.std())
-    half = guided(told, bare, GuidanceConfig(text=9.0, rescale=0.5))
+    half = guided(told, bare, None, GuidanceConfig(text=9.0, rescale=0.5))
     torch.testing.assert_close(half, (pushed + whole) / 2)
 
 
 def test_only_samples_inside_the_interval_are_guided() -> None:
     config = GuidanceConfig(text=3.0, interval=(0.3, 0.8))
     assert [is_on(config, time) for time in (0.2, 0.3, 0.8, 0.9)] == [False, True, True, False]
-    assert not is_on(GuidanceConfig(text=1.0), 0.5)
     told, bare = torch.ones(5, 1), torch.zeros(5, 1)
-    made = torch.tensor([True, True, False, True, True])
-    found = guide(told, bare, made, [2, 3], [0.9, 0.5], config)
+    made = [torch.tensor([0, 1]), torch.tensor([3, 4])]
+    found = guide(told, bare, None, made, [0.9, 0.5], config)
     # A given token of a guided sample has no velocity that anybody reads.
     assert found[:, 0].tolist() == [1, 1, 1, 3, 3]
+
+
+def test_what_is_given_counts_by_its_own_weight() -> None:
+    told, bare, alone = torch.tensor([[4.0]]), torch.tensor([[3.0]]), torch.tensor([[1.0]])
+    assert float(guided(told, bare, alone, GuidanceConfig(text=2.0, image=1.0))) == 5.0
+    # Without either: 1; the picture adds 2, three times; the prompt adds 1, twice.
+    assert float(guided(told, bare, alone, GuidanceConfig(text=2.0, image=3.0))) == 1 + 3 * 2 + 2 * 1

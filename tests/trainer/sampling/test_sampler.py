@@ -74,6 +74,33 @@ def test_the_prompt_counts_and_counts_more_with_guidance(
     assert 0 < away(1.0) < away(8.0)
 
 
+def test_a_given_picture_counts_as_much_as_its_guidance_says(
+    sampling_config: Callable[..., SamplingConfig],
+) -> None:
+    def latents(text: float, image: float, given: int) -> tuple[torch.Tensor, torch.Tensor]:
+        config = sampling_config(guidance={"text": text, "image": image})
+        sampler = Sampler(config, find_model(config))
+        sampler._read("blue", [])
+        # Beside a window of another size of which nothing is given.
+        windows = [
+            Window(prompt="blue", size=SIZE, num_frames=17, seed=1, first=smooth(1, given)),
+            Window(prompt="blue", size=Size(32, 48), num_frames=1, seed=2),
+        ]
+        with torch.inference_mode():
+            prepared = [sampler._prepared(window, sampler._noise(window)) for window in windows]
+            found = sampler._solved([replace(one, name=str(place)) for place, one in enumerate(prepared)])
+        assert torch.equal(found["0"][:, :1], prepared[0].clean_CFHW[:, :1])
+        return found["0"][:, 1:], found["1"]
+
+    def apart(text: float, image: float) -> float:
+        (left, left_other), (right, right_other) = (latents(text, image, given) for given in (0, 1))
+        torch.testing.assert_close(left_other, right_other)
+        return float((left - right).abs().mean())
+
+    # Without any weight neither counts; with more of it the picture counts more.
+    assert apart(0.0, 0.0) < 1e-4 < apart(1.0, 1.0) < apart(1.0, 4.0)
+
+
 @pytest.mark.parametrize("kind", ["video", "pictures"])
 def test_a_video_begins_with_its_picture(samplers: Samplers, kind: str) -> None:
     sampler, picture = samplers(kind), smooth(1)
