@@ -1,12 +1,13 @@
 """A request as windows: what the model is asked for, one after the other, and how the answers become one film.
 
 Nothing here computes. A film is a generator that yields each window and is sent its frames, so that the windows of
-many requests can be made together, and a plan can walk through it without a model.
+many requests can be made together, and a plan can walk through it without a model. Where a film grows at its end alone,
+frames leave it as soon as no later window needs them, so that a long one takes no more memory than a short one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from itertools import count
 from typing import Any
 
@@ -20,10 +21,12 @@ from trainer.sampling.request import Frames, Mode, Request
 from trainer.sampling.window import Window
 
 Film = Generator[Window, Frames, Frames]
-"""Yields windows, is sent their frames, returns the film."""
+"""Yields windows, is sent their frames, returns what of the film has not left it before."""
+Emit = Callable[[Frames], None]
+"""Takes frames that leave a film, in order."""
 
 
-def film(request: Request, grid: Grid, config: SamplingConfig, say: list[str]) -> Film:
+def film(request: Request, grid: Grid, config: SamplingConfig, say: list[str], emit: Emit) -> Film:
     """The windows of a request, which `check` has let pass.
 
     Args:
@@ -31,6 +34,7 @@ def film(request: Request, grid: Grid, config: SamplingConfig, say: list[str]) -
         grid: The model's.
         config: Lengths of windows and contexts.
         say: Sentences for the user are added to it.
+        emit: Takes the frames that leave it before its end.
 
     Raises:
         ConfigError: A clip is too short or too long for what is asked.
@@ -39,17 +43,19 @@ def film(request: Request, grid: Grid, config: SamplingConfig, say: list[str]) -
     clips, num = request.clips, request.num_frames
     match request.mode:
         case Mode.text:
-            return maker.forward(None, num)
+            return maker.forward(None, num, emit=emit)
+        case Mode.shots:
+            return maker.shots(clips[0] if clips else None, emit)
         case Mode.image:
-            return maker.forward(clips[0][:1], num - 1)
+            return maker.forward(clips[0][:1], num - 1, emit=emit)
         case Mode.forward:
-            return maker.forward(clips[0], num)
+            return maker.forward(clips[0], num, emit=emit)
         case Mode.backward:
             return maker.backward(clips[0], num)
         case Mode.both:
             return maker.both(clips[0], num)
         case Mode.connect:
-            return maker.forward(clips[0], num, clips[1])
+            return maker.forward(clips[0], num, clips[1], emit=emit)
         case Mode.loop:
             return maker.loop(clips[0] if clips else None, num)
         case Mode.edit | Mode.inpaint:
@@ -72,8 +78,31 @@ class _Maker:
                 f"autoencoder takes {self._stride} frames as one"
             )
 
-    def forward(self, before: Frames | None, num: int, after: Frames | None = None, context: int | None = None) -> Film:
-        """Go on from a clip, or begin with nothing; lead up to another one where it is given."""
+    def shots(self, before: Frames | None, emit: Emit) -> Film:
+        """Go on with one prompt after the other; a cut begins with nothing again."""
+        done = before
+        for shot in self._request.shots:
+            if shot.is_cut and done is not None:
+                emit(done)
+                done = None
+            done = yield from self.forward(done, shot.num_frames, emit=emit, prompt=shot.prompt)
+        assert done is not None
+        return done
+
+    def forward(
+        self,
+        before: Frames | None,
+        num: int,
+        after: Frames | None = None,
+        *,
+        context: int | None = None,
+        emit: Emit | None = None,
+        prompt: str | None = None,
+    ) -> Film:
+        """Go on from a clip, or begin with nothing; lead up to another one where it is given.
+
+        With `emit`, what no window needs any more leaves the film.
+        """
         context = context or self._context
         head = None if after is None else self._head(after, context)
         num_head = 0 if head is None else len(head) - 1
@@ -89,7 +118,11 @@ class _Maker:
                 at_once = self._most - num_tail
                 now = at_once if now > at_once else self._up(left // 2, after_tail=tail is not None)
             ends = head if is_last else None
-            frames = yield self._window(num_tail + now + (num_head if is_last else 0), first=tail, last=ends)
+            if emit is not None and done is not None and num_tail < len(done):
+                emit(done[:-num_tail])
+                done = done[-num_tail:]
+            num_window = num_tail + now + (num_head if is_last else 0)
+            frames = yield self._window(num_window, first=tail, last=ends, prompt=prompt or self._request.prompt)
             done = frames if done is None else joined(done, frames, num_tail, ends_after=True)
             left -= now
         assert done is not None
@@ -148,7 +181,7 @@ class _Maker:
                 f"a clip of {len(clip)} frames is too short to be closed: {2 * self._stride + 2} are needed"
             )
         context = 1 + steps * self._stride
-        whole = yield from self.forward(clip, num, clip, context)
+        whole = yield from self.forward(clip, num, clip, context=context)
         period = len(whole) - len(clip)
         # The clip is there twice, once with its end and once with its beginning faded: one turn has both.
         start = len(self._head(clip, context))
@@ -184,7 +217,7 @@ class _Maker:
     def _window(self, num_frames: int, **given: Any) -> Window:
         request = self._request
         return Window(
-            prompt=request.prompt,
+            prompt=given.pop("prompt", request.prompt),
             size=request.size,
             num_frames=num_frames,
             seed=request.seed,

@@ -64,7 +64,7 @@ class Plan:
 
     windows: tuple[PlannedWindow, ...]
     film_bytes: float
-    """Of all frames of all requests, which are in memory until they are written."""
+    """Of the frames of all requests that are in memory at once, until they can be written."""
     weight_bytes: float
     """Of transformer, autoencoder and text encoder."""
     available_bytes: float
@@ -166,15 +166,22 @@ def plan(
 
 
 def _windows(request: Request, config: SamplingConfig, source: ModelSource) -> tuple[list[Window], int]:
-    """The windows of a request, with frames of a pixel in the place of what is made and given; and its frames."""
+    """The windows of a request, and how many frames it holds at once.
+
+    Frames of a pixel take the place of what is given and made.
+    """
     tiny = replace(request, clips=tuple(np.zeros((len(clip), 1, 1, 3), np.uint8) for clip in request.clips))
-    made = film(tiny, source.grid, config, [])
-    windows = [next(made)]
+    left: list[int] = [0]
+    made = film(tiny, source.grid, config, [], lambda frames: left.append(left[-1] + len(frames)))
+    windows, num, most = [next(made)], sum(map(len, request.clips)), 0
     while True:
+        window = windows[-1]
+        num += window.num_frames - sum(len(given) for given in (window.first, window.last) if given is not None)
+        most = max(most, num - left[-1])
         try:
-            windows.append(made.send(np.zeros((windows[-1].num_frames, 1, 1, 3), np.uint8)))
-        except StopIteration as end:
-            return windows, len(end.value)
+            windows.append(made.send(np.zeros((window.num_frames, 1, 1, 3), np.uint8)))
+        except StopIteration:
+            return windows, most
 
 
 def _planned(index: int, window: Window, config: SamplingConfig, source: ModelSource) -> PlannedWindow:

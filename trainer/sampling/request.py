@@ -23,6 +23,8 @@ class Mode(StrEnum):
 
     text = "text"
     """A video or a picture from a prompt."""
+    shots = "shots"
+    """A video of several shots, each from its own prompt."""
     image = "image"
     """A video that begins with a picture."""
     forward = "forward"
@@ -41,7 +43,7 @@ class Mode(StrEnum):
     """Another thing in a part of a clip."""
 
 
-NUM_CLIPS = {Mode.text: (0,), Mode.loop: (0, 1), Mode.connect: (2,)}
+NUM_CLIPS = {Mode.text: (0,), Mode.shots: (0, 1), Mode.loop: (0, 1), Mode.connect: (2,)}
 """How many clips a mode takes; one where it is not listed."""
 
 
@@ -96,6 +98,16 @@ class Region(NamedTuple):
         return cls(x, y, width, height, float(found[5]), float(found[6]))
 
 
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One of several shots of a video."""
+
+    prompt: str
+    num_frames: int
+    is_cut: bool = False
+    """Whether it begins anew; else it goes on from the last frames of the shot before, with what they show."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One video or picture."""
@@ -116,6 +128,13 @@ class Request:
     variation: float = 0.0
     """How far from the seed's own noise towards that of `variation_seed`, in [0, 1]."""
     variation_seed: int = 0
+    shots: tuple[Shot, ...] = ()
+    """Of `shots`, in order; together they have `num_frames`."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """All that are read."""
+        return tuple(shot.prompt for shot in self.shots) or (self.prompt,)
 
 
 def check(request: Request, config: SamplingConfig) -> None:
@@ -124,7 +143,9 @@ def check(request: Request, config: SamplingConfig) -> None:
     Raises:
         ConfigError: Something is out of range, missing or too much.
     """
-    check_prompt(request.prompt, config)
+    for prompt in request.prompts:
+        check_prompt(prompt, config)
+    _check_shots(request)
     _check_size(request.size, config)
     for name, seed in (("seed", request.seed), ("variation seed", request.variation_seed)):
         if not 0 <= seed <= _MAX_SEED:
@@ -156,6 +177,15 @@ def check_prompt(prompt: str, config: SamplingConfig) -> None:
     size = len(prompt.encode("utf-8", "surrogatepass"))
     if size > config.max_prompt_bytes:
         raise ConfigError(f"the prompt has {size:,} bytes, more than max_prompt_bytes, {config.max_prompt_bytes:,}")
+
+
+def _check_shots(request: Request) -> None:
+    if (request.mode is Mode.shots) != bool(request.shots):
+        raise ConfigError("a list of shots holds at least one, and nothing else takes one")
+    if any(shot.num_frames < 1 for shot in request.shots):
+        raise ConfigError("a shot has at least one frame")
+    if request.shots and sum(shot.num_frames for shot in request.shots) != request.num_frames:
+        raise ValueError(f"{request.num_frames=} is not the sum of {request.shots=}")
 
 
 def _check_size(size: Size, config: SamplingConfig) -> None:

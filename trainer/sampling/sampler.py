@@ -32,6 +32,10 @@ OnStep = Callable[[int, int, int], None]
 """Told of each step: which, of how many, and how many windows are in the pack."""
 
 
+Sink = Callable[[Frames], None]
+"""Takes the frames of an output in order, uint8 (F, H, W, 3) at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """What became of a request."""
@@ -87,15 +91,38 @@ class Sampler:
         Raises:
             ConfigError: One of them cannot be made.
         """
+        parts: list[list[Frames]] = [[] for _ in requests]
+        notes = self.stream(requests, [part.append for part in parts], on_draft)
+        return [
+            Sampled(request, np.concatenate(part), said)
+            for request, part, said in zip(requests, parts, notes, strict=True)
+        ]
+
+    def stream(
+        self, requests: Sequence[Request], sinks: Sequence[Sink], on_draft: OnDraft | None = None
+    ) -> list[tuple[str, ...]]:
+        """Make videos and pictures of any sizes together, and pass frames on as soon as they are final.
+
+        Args:
+            requests: At least one.
+            sinks: Of each, where its frames go.
+            on_draft: As in `sample`.
+
+        Returns:
+            The notes of each.
+
+        Raises:
+            ConfigError: One of them cannot be made.
+        """
         notes: list[list[str]] = [[] for _ in requests]
         films = []
-        for request, said in zip(requests, notes, strict=True):
+        for request, sink, said in zip(requests, sinks, notes, strict=True):
             check(request, self.config)
             if on_draft is not None and request.mode in (Mode.edit, Mode.inpaint):
                 raise ConfigError(f"{request.mode} begins with a clip, and a draft with noise: they do not go together")
-            self._read(request.prompt, said)
-            films.append(film(request, self.source.grid, self.config, said))
-        done: dict[int, Frames] = {}
+            for prompt in request.prompts:
+                self._read(prompt, said)
+            films.append(film(request, self.source.grid, self.config, said, sink))
         turns = [_Turn(index, one, next(one)) for index, one in enumerate(films)]
         with torch.inference_mode():
             while turns:
@@ -105,15 +132,12 @@ class Sampler:
                     try:
                         going_on.append(replace(turn, window=turn.film.send(frames)))
                     except StopIteration as end:
-                        done[turn.index] = end.value
+                        sinks[turn.index](end.value)
                 turns = going_on
         for request, said in zip(requests, notes, strict=True):
             layout = lay_out(1, request.size.height, request.size.width, self.source.grid)
             said.extend(filter(None, [layout.note()]))
-        return [
-            Sampled(request, done[index], tuple(said))
-            for index, (request, said) in enumerate(zip(requests, notes, strict=True))
-        ]
+        return [tuple(said) for said in notes]
 
     def _read(self, prompt: str, say: list[str]) -> None:
         """Encode a prompt, once."""

@@ -11,7 +11,7 @@ import pytest
 from schemas import ConfigError
 from trainer.sampling import Grid, Mode, Request, SamplingConfig, Size
 from trainer.sampling.film import film
-from trainer.sampling.request import Frames
+from trainer.sampling.request import Frames, Shot
 from trainer.sampling.window import Window
 
 SIZE = Size(2, 2)
@@ -47,9 +47,16 @@ def answer(window: Window) -> Frames:
 
 def walk(request: Request, grid: Grid, **values: Any) -> tuple[list[int], list[Window], list[str]]:
     """Greys of the film, its windows, what is said."""
+    made, windows, said = walk_in_parts(request, grid, **values)
+    return np.concatenate(made)[:, 0, 0, 0].tolist(), windows, said
+
+
+def walk_in_parts(request: Request, grid: Grid, **values: Any) -> tuple[list[Frames], list[Window], list[str]]:
+    """The film as it left, its windows, what is said."""
     said: list[str] = []
     windows: list[Window] = []
-    steps = film(request, grid, config(**values), said)
+    parts: list[Frames] = []
+    steps = film(request, grid, config(**values), said, parts.append)
 
     def turn() -> Iterator[Frames]:
         windows.append(next(steps))
@@ -60,8 +67,8 @@ def walk(request: Request, grid: Grid, **values: Any) -> tuple[list[int], list[W
                 yield end.value
                 return
 
-    (made,) = turn()
-    return made[:, 0, 0, 0].tolist(), windows, said
+    parts += turn()
+    return parts, windows, said
 
 
 def asked(mode: Mode, num: int, *clips: Frames) -> Request:
@@ -181,3 +188,38 @@ def test_clips_that_are_too_short_or_too_long_are_refused(request_: Request, mes
 def test_a_window_must_hold_two_contexts() -> None:
     with pytest.raises(ConfigError, match="leave nothing to be made between two contexts of 33"):
         walk(asked(Mode.text, 8), Grid((32, 8, 8), (1, 2, 2), 4))
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize(
+    ("mode", "clips"),
+    [
+        pytest.param(Mode.text, (), id="text"),
+        pytest.param(Mode.image, (clip(1),), id="image"),
+        pytest.param(Mode.forward, (clip(30),), id="forward"),
+        pytest.param(Mode.connect, (clip(30), clip(30, 60)), id="connect"),
+    ],
+)
+def test_frames_that_nothing_needs_any_more_leave_the_film(grid: Grid, mode: Mode, clips: tuple[Frames, ...]) -> None:
+    parts, windows, _ = walk_in_parts(asked(mode, 400, *clips), grid)
+    assert len(parts) >= len(windows) > 5
+    # What stays behind is a window and the clip that it leads up to, however long the film.
+    assert max(map(len, parts)) <= grid.frames_up(40) + 30
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_shots_follow_each_other_each_with_its_prompt_and_length(grid: Grid) -> None:
+    shots = (Shot("a", 9), Shot("b", 60), Shot("c", 7, is_cut=True))
+    request = Request(prompt="p", size=SIZE, num_frames=76, mode=Mode.shots, shots=shots)
+    greys, windows, _ = walk(request, grid)
+    assert greys == [MADE] * 76
+    assert [window.prompt for window in windows] == ["a", "b", "b", "c"]
+    # The second goes on from what is there, a cut from nothing.
+    assert [window.first is not None for window in windows] == [False, True, True, False]
+    assert len({window.piece for window in windows}) == 4
+
+
+def test_shots_go_on_from_a_clip() -> None:
+    request = Request(prompt="p", size=SIZE, num_frames=8, mode=Mode.shots, shots=(Shot("a", 8),), clips=(clip(20),))
+    greys, _, _ = walk(request, GRIDS[1].values[0])
+    assert greys == [*range(20), *[MADE] * 8]
