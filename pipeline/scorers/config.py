@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from pipeline.scorers import aesthetic, alignment, embedding, faces, safety, watermark
 from pipeline.scorers.aesthetic import Aesthetic, AestheticConfig
@@ -26,9 +27,14 @@ class Choice:
     """What must be configured first; empty where nothing is."""
 
 
+ScorerName = Literal["text_area", "embedding", "aesthetic", "safety", "watermark", "faces", "alignment"]
+
+
 class ScorersConfig(Config):
     """A section for each scorer."""
 
+    leave_out: tuple[ScorerName, ...] = ()
+    """Scorers that do not run. A rule that asks one of them keeps `select` from being done."""
     text_area: TextAreaConfig = TextAreaConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     aesthetic: AestheticConfig = AestheticConfig()
@@ -39,6 +45,12 @@ class ScorersConfig(Config):
 
     def choices(self) -> list[Choice]:
         """Every scorer, in the order in which they run."""
+        return [
+            replace(choice, missing="left out by leave_out") if choice.scorer.name in self.leave_out else choice
+            for choice in self._all()
+        ]
+
+    def _all(self) -> list[Choice]:
         model = self.embedding
         return [
             Choice(TextArea(self.text_area), self.text_area),
