@@ -28,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("config", metavar="CONFIG.yaml", help="such as infra/recipes/demo-train.yaml")
     parser.add_argument("--dataset", required=True, metavar="DIR", help="a folder, or s3://BUCKET/PREFIX, with shards")
-    parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="the run's folder; a dry run needs none")
     parser.add_argument("--steps", type=int, metavar="N", help="as the config's steps")
     parser.add_argument("--resume", action="store_true", help="go on with the run that is there")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be trained; start nothing")
@@ -50,10 +50,12 @@ def run(args: argparse.Namespace) -> int:
     if args.steps is not None:
         overrides.append(f"steps={args.steps}")
     config = load_config(TrainConfig, Path(args.config), overrides)
-    if args.clips_of is not None:
-        return _tell_clips(config, args.out, args.clips_of)
     if args.dry_run:
         return _tell(config, args)
+    if args.out is None:
+        raise ConfigError("command line: --out is missing")
+    if args.clips_of is not None:
+        return _tell_clips(config, args.out, args.clips_of)
     from trainer.loop import train
 
     train(config, args.dataset, args.out, resume=args.resume, report=_Progress(config.steps))

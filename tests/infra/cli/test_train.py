@@ -51,7 +51,12 @@ def test_a_dry_run_tells_what_would_be_trained_and_starts_nothing(
     config: str, dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    command = ["train", config, "--dataset", dataset, "--out", str(out), "--dry-run", "--ranks", "2"]
+    assert main(["train", config, "--dataset", dataset]) == 2
+    assert "--out is missing" in capsys.readouterr().err
+    command = ["train", config, "--dataset", dataset, "--dry-run", "--ranks", "2"]
+    assert main(command) == 0
+    assert capsys.readouterr().out
+    command += ["--out", str(out)]
     assert main(command) == 0
     told = capsys.readouterr().out
     for word in ("to train on", "<=        32 tokens", "M parameters", "steps of", "waste", "memory", "never seen"):
