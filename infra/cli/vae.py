@@ -25,6 +25,7 @@ def add_parser(subparsers: Any) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     training = verbs.add_parser("train", help="train; the same command goes on where it was stopped")
     training.add_argument("--steps", type=int, metavar="N", help="as the config's steps")
+    training.add_argument("--finish", action="store_true", help="take no more steps; save what the checkpoint holds")
     training.set_defaults(func=run_training)
     measuring = verbs.add_parser("evaluate", help="PSNR, SSIM and flicker on the clips that are kept back")
     measuring.add_argument("--model", metavar="DIR", help="a folder of diffusers, or of the hub; OUT/vae without it")
@@ -48,7 +49,8 @@ def run_training(args: argparse.Namespace) -> int:
 
     config, learnt, kept = _load(args)
     _say(f"{len(learnt)} clips to learn from, {len(kept)} kept back")
-    folder = train(config, learnt, args.out, MediaLimits(), spooled, _Progress(config.steps))
+    progress = _Progress(config.steps)
+    folder = train(config, learnt, args.out, MediaLimits(), spooled, progress, finish=args.finish)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     _say(f"{folder}: {size / 2**20:.2f} MiB")
     return _evaluate(config, str(folder), kept, args) if kept else 0

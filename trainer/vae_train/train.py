@@ -37,6 +37,8 @@ def train(
     limits: MediaLimits,
     open_source: OpenSource,
     report: Report,
+    *,
+    finish: bool = False,
 ) -> Path:
     """Train, going on from the checkpoint in `out` where there is one, and save the model as diffusers does.
 
@@ -47,13 +49,14 @@ def train(
         limits: What a decoder may use.
         open_source: How a uri becomes a path.
         report: Called after each step.
+        finish: Take no more steps, and save what the checkpoint holds.
 
     Returns:
         The folder of the model.
 
     Raises:
         ConfigError: There are no clips, the model cannot be built, `out` cannot be written, or the checkpoint there is
-            of another run.
+            of another run, or there is none to finish.
     """
     if not clips:
         raise ConfigError("there are no clips to learn from: all are kept back by held_out_share")
@@ -72,9 +75,12 @@ def train(
     state = TrainingState(config, network)
     loss_of = ReconstructionLoss(config.loss).to(config.device)
     done = state.resume(out / CHECKPOINT_FILE, run)
+    if finish and not done:
+        raise ConfigError(f"{out}: holds no checkpoint to finish")
+    steps = done if finish else config.steps
     windows = Windows(config, clips, stride, limits, open_source)
     try:
-        for step, batch in zip(range(done, config.steps), windows.batches(done), strict=True):
+        for step, batch in zip(range(done, steps), windows.batches(done), strict=False):
             loss = _step(config, state, loss_of, family, batch, step)
             state.update(step)
             if (step + 1) % config.checkpoint_steps == 0 or step + 1 == config.steps:

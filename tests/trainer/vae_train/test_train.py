@@ -101,7 +101,9 @@ Trained = Callable[..., tuple[Path, list[float]]]
 def trained(dataset: Path, tmp_path: Path) -> Trained:
     """Train; gives the model's folder and the losses."""
 
-    def do(config: VaeTrainConfig, out: str = "out", stop_at: int | None = None) -> tuple[Path, list[float]]:
+    def do(
+        config: VaeTrainConfig, out: str = "out", stop_at: int | None = None, *, finish: bool = False
+    ) -> tuple[Path, list[float]]:
         losses: list[float] = []
 
         def report(done: int, loss: float) -> None:
@@ -110,7 +112,7 @@ def trained(dataset: Path, tmp_path: Path) -> Trained:
                 raise KeyboardInterrupt
 
         clips = training_clips([str(dataset)])
-        folder = train(config, clips, tmp_path / out, MediaLimits(), nullcontext, report)
+        folder = train(config, clips, tmp_path / out, MediaLimits(), nullcontext, report, finish=finish)
         return folder, losses
 
     return do
@@ -156,6 +158,18 @@ def test_a_stopped_run_ends_as_one_that_was_not(trained: Trained) -> None:
     first, second = (load_file(folder.parent / CHECKPOINT_FILE) for folder in (whole, resumed))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_run_can_be_finished_where_it_was_stopped(trained: Trained) -> None:
+    with pytest.raises(ConfigError, match="no checkpoint to finish"):
+        trained(config_of(), finish=True)
+    with pytest.raises(KeyboardInterrupt):
+        trained(config_of(), stop_at=4)
+    folder, losses = trained(config_of(), finish=True)
+    assert losses == []
+    held = load_file(folder.parent / CHECKPOINT_FILE)
+    saved = load_file(folder / "diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(saved[name], held[f"mean.{name}"]) for name in saved)
 
 
 def test_a_checkpoint_of_another_run_is_refused(trained: Trained, tmp_path: Path) -> None:
