@@ -9,13 +9,10 @@ import itertools
 import json
 import logging
 import os
-import shutil
-import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,8 +20,9 @@ import pyarrow as pa
 
 from pipeline.executor import guarded, refuse_impossible
 from pipeline.manifest import to_table
+from pipeline.ray_cluster import cluster
 from pipeline.worklist import Entry, Worklist
-from schemas import ConfigError, ErrorKind, Input, MediaError, Result, Row, Stage
+from schemas import ErrorKind, Input, MediaError, Result, Row, Stage
 
 In = TypeVar("In", bound=Input)
 
@@ -34,8 +32,6 @@ _BLOCK_ITEMS = 64
 Each block costs about 9 ms, so small inputs go together."""
 _BLOCKS_A_WORKER = 4
 """At least so many where there are inputs enough, so that workers end at about the same time."""
-_OBJECT_STORE_BYTES = 256 * 2**20
-"""Rows are small; Ray's default would take a third of the machine's memory."""
 
 
 class RayExecutor:
@@ -59,38 +55,9 @@ class RayExecutor:
         if self._started is not None:
             return
         began = time.monotonic()
-        # Read when Ray is first imported: what raylets say of dead workers would else be printed to our
-        # stdout; a worker's death is told by the rows it leaves.
-        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-        import ray
-
-        with ExitStack() as started:
-            started.enter_context(_quiet())
-            if self._address is None:
-                # The socket paths below it must stay under 108 bytes, so not every TMPDIR would do.
-                scratch = tempfile.mkdtemp(prefix="rushes-ray-", dir="/tmp")
-                started.callback(shutil.rmtree, scratch, ignore_errors=True)
-                ray.init(
-                    address="local",
-                    num_cpus=self._cpus or len(os.sched_getaffinity(0)),
-                    include_dashboard=False,
-                    object_store_memory=_OBJECT_STORE_BYTES,
-                    _temp_dir=scratch,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-            else:
-                try:
-                    ray.init(
-                        address=self._address,
-                        log_to_driver=False,
-                        logging_level=logging.ERROR,
-                        runtime_env={"py_modules": _our_packages()},
-                    )
-                except (ConnectionError, OSError, RuntimeError) as error:
-                    raise ConfigError(f"--address {self._address}: no Ray cluster answers: {error}") from error
-            started.callback(ray.shutdown)
-            self._started = started.pop_all()
+        started = ExitStack()
+        started.enter_context(cluster(self._address, self._cpus))
+        self._started = started
         self.start_up_s = time.monotonic() - began
 
     def check(self, stages: Sequence[Stage[Any]]) -> None:
@@ -279,40 +246,3 @@ def _ipc(table: str, rows: Sequence[Row]) -> bytes:
     with pa.ipc.new_stream(sink, data.schema) as writer:
         writer.write_table(data)
     return bytes(sink.getvalue())
-
-
-def _our_packages() -> list[str]:
-    """The folders of the packages that workers elsewhere need, as they lie here."""
-    root = Path(__file__).parent.parent
-    return [str(root / name) for name in ("schemas", "pipeline", "captioner", "trainer", "infra")]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what Ray and its processes write about themselves off this terminal.
-
-    Their native code writes to file descriptor 2, so for that time it leads nowhere, while our own
-    `sys.stderr` goes on to where it led before.
-    """
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    ours = sys.stderr
-    try:
-        os.dup2(nowhere, 2)
-        if _is_fd_2(ours):
-            sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1)
-        yield
-    finally:
-        if sys.stderr is not ours:
-            sys.stderr.close()
-            sys.stderr = ours
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _is_fd_2(stream: Any) -> bool:
-    try:
-        return bool(stream.fileno() == 2)
-    except (AttributeError, OSError, ValueError):
-        return False

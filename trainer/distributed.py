@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -59,11 +59,12 @@ def rank_of_environment() -> tuple[int, int]:
 
 @contextmanager
 def ranks() -> Iterator[Ranks]:
-    """Join the ranks of this run, and leave them together; inside of another `ranks`, just say who is there."""
+    """Join the ranks of this run, and leave them together.
+
+    Inside of another `ranks`, and where a launcher as Ray Train has joined them, it just says who is there.
+    """
     on_cuda = torch.cuda.is_available()
-    if torch.distributed.is_initialized():
-        yield _here(on_cuda)
-        return
+    is_joined = torch.distributed.is_initialized()
     alone = {
         "RANK": "0",
         "WORLD_SIZE": "1",
@@ -77,10 +78,12 @@ def ranks() -> Iterator[Ranks]:
         # What DeepSpeed calls of torch's is on its way out, and nothing that we or a user could mend.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        import deepspeed
-
-        # It would compile an extension for half a minute the first time, and abort where there is no compiler.
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        deepspeed = _deepspeed()
+        if is_joined:
+            if not deepspeed.comm.is_initialized():
+                deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
+            yield _here(on_cuda)
+            return
         if on_cuda:
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         deepspeed.init_distributed("nccl" if on_cuda else "gloo", auto_mpi_discovery=False, verbose=False)
@@ -91,6 +94,14 @@ def ranks() -> Iterator[Ranks]:
             joined.wait()
         finally:
             deepspeed.comm.destroy_process_group()
+
+
+def _deepspeed() -> Any:
+    import deepspeed
+
+    # It would compile an extension for half a minute the first time, and abort where there is no compiler.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    return deepspeed
 
 
 def _here(on_cuda: bool) -> Ranks:

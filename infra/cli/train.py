@@ -24,7 +24,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train a diffusion transformer on a dataset's shards",
-        description="Also under torchrun or deepspeed: `torchrun --nproc-per-node 8 -m infra.cli.main train …`.",
+        description="Alone; under torchrun or deepspeed: `torchrun --nproc-per-node 8 -m infra.cli.main train …`; or "
+        "with --ray on a Ray cluster, where a rank that dies is started again with the others.",
     )
     parser.add_argument("config", metavar="CONFIG.yaml", help="such as infra/recipes/demo-train.yaml")
     parser.add_argument("--dataset", required=True, metavar="DIR", help="a folder, or s3://BUCKET/PREFIX, with shards")
@@ -32,7 +33,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--steps", type=int, metavar="N", help="as the config's steps")
     parser.add_argument("--resume", action="store_true", help="go on with the run that is there")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be trained; start nothing")
-    parser.add_argument("--ranks", type=int, default=1, metavar="N", help="of a dry run: how many would share the work")
+    parser.add_argument("--ray", action="store_true", help="ranks are workers of Ray Train")
+    parser.add_argument("--address", help="with --ray: a running cluster (auto, HOST:PORT, ray://HOST:10001)")
+    parser.add_argument(
+        "--max-failures", type=int, default=3, metavar="N", help="with --ray: how often ranks are started again"
+    )
+    parser.add_argument("--ranks", type=int, default=1, metavar="N", help="with --ray or --dry-run: how many ranks")
     parser.add_argument("--clips-of", type=int, metavar="STEP", help="list the clips that a step of the run saw")
     parser.add_argument("--json", action="store_true", help="of a dry run: print a JSON object")
     parser.set_defaults(func=run)
@@ -56,10 +62,34 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("command line: --out is missing")
     if args.clips_of is not None:
         return _tell_clips(config, args.out, args.clips_of)
+    if args.ray:
+        return _train_on_ray(config, args)
     from trainer.loop import train
 
     train(config, args.dataset, args.out, resume=args.resume, report=_Progress(config.steps))
     return 0
+
+
+def _train_on_ray(config: TrainConfig, args: argparse.Namespace) -> int:
+    from infra.ray_training import train_on_ray
+
+    _check_ranks(args)
+    train_on_ray(
+        config,
+        args.dataset,
+        args.out,
+        resume=args.resume,
+        num_ranks=args.ranks,
+        address=args.address,
+        max_failures=args.max_failures,
+        report=_Progress(config.steps),
+    )
+    return 0
+
+
+def _check_ranks(args: argparse.Namespace) -> None:
+    if args.ranks < 1:
+        raise ConfigError(f"command line: --ranks is at least 1, got {args.ranks}")
 
 
 def _tell(config: TrainConfig, args: argparse.Namespace) -> int:
@@ -69,8 +99,7 @@ def _tell(config: TrainConfig, args: argparse.Namespace) -> int:
     from trainer.dry_run import dry_run
     from trainer.prepare import pin
 
-    if args.ranks < 1:
-        raise ConfigError(f"command line: --ranks is at least 1, got {args.ranks}")
+    _check_ranks(args)
     dataset = Dataset(args.dataset)
     described = dataset.describe()
     pinned = pin(args.dataset, config)
