@@ -7,19 +7,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ValidationError, model_validator
+import yaml
+from pydantic import Field, ValidationError, model_validator
 
+from infra.policy.gate import gate_of
 from infra.sample_config import SampleConfig
 from schemas import Config, ConfigError, Probe, file_digest
-from trainer.sampling import Mode, Region, Request, Size, check_prompt
+from trainer.sampling import Mode, Region, Request, Shot, Size, check_prompt
 from trainer.sampling.reading import probe_media, read_media
 from trainer.sampling.writing import check_out
+
+_MAX_SHOTS_BYTES = 1 << 20
+
+
+class AskedShot(Config):
+    """One shot of several."""
+
+    prompt: str
+    seconds: float = Field(gt=0, allow_inf_nan=False)
+    cut: bool = False
+    """Begins anew; else it goes on from the shot before, with what that shows."""
 
 
 class Asked(Config):
     """One output, as a user asks for it."""
 
     prompt: str
+    """Of a list of shots: what stands before the prompt of each, as their subject; may be empty there."""
     out: Path
     """Ends in `.mp4` or `.png`."""
     size: str | None = None
@@ -40,6 +54,13 @@ class Asked(Config):
     variation: float = 0.0
     """How far the noise is from the seed's own."""
     variation_seed: int = 0
+    shots: tuple[AskedShot, ...] = ()
+    """One after the other, in a video whose length is theirs."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """All that the model is to read."""
+        return tuple(" ".join((self.prompt, shot.prompt)).strip() for shot in self.shots) or (self.prompt,)
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
@@ -48,6 +69,12 @@ class Asked(Config):
             raise ValueError("image and video do not go together")
         values = {name: getattr(self, name) for name in ("extend", "connect", "loop", "inpaint", "strength")}
         what = [name for name, value in values.items() if value is not None and value is not False]
+        if self.shots:
+            what.append("shots")
+            if self.seconds is not None:
+                raise ValueError("seconds and shots do not go together: each shot has its own")
+            if self.image is not None:
+                raise ValueError("image and shots do not go together")
         if len(what) > 1:
             raise ValueError(f"{what[0]} and {what[1]} do not go together")
         needs_clip = [name for name in what if name in ("inpaint", "strength") and not given]
@@ -74,6 +101,8 @@ class Asked(Config):
         return mode
 
     def _mode(self, *, is_video: bool) -> Mode:
+        if self.shots:
+            return Mode.shots
         if self.extend is not None:
             return Mode(self.extend)
         if self.connect is not None:
@@ -121,6 +150,25 @@ def read_asked(path: Path) -> list[Asked]:
     return found
 
 
+def read_shots(path: Path) -> list[object]:
+    """Read a YAML file with a list of shots, each `{prompt: …, seconds: …, cut: true}`.
+
+    Raises:
+        ConfigError: It cannot be read, or holds none.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_SHOTS_BYTES + 1)
+        if len(text) > _MAX_SHOTS_BYTES:
+            raise ConfigError(f"{path}: is larger than {_MAX_SHOTS_BYTES:,} bytes, too much for a list of shots")
+        found = yaml.safe_load(text)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(found, list) or not found:
+        raise ConfigError(f"{path}: holds no list of shots")
+    return found
+
+
 def make_asked(values: object, where: str) -> Asked:
     """Check what is asked for.
 
@@ -140,9 +188,11 @@ def given_of(asked: Asked, config: SampleConfig) -> Given:
     """Read what is given, and settle size and length.
 
     Raises:
-        ConfigError: Something cannot be read, or does not go together.
+        ConfigError: Something cannot be read, does not go together, or is refused by the policy.
     """
-    check_prompt(asked.prompt, config)
+    for prompt in asked.prompts:
+        check_prompt(prompt, config)
+        _refuse(prompt, config)
     mode = asked.mode()
     paths = [path for path in (asked.image, asked.video, asked.connect) if path is not None]
     probes = [probe_media(path) for path in paths]
@@ -164,10 +214,16 @@ def given_of(asked: Asked, config: SampleConfig) -> Given:
     ]
     strength = config.strength if asked.strength is None else asked.strength
     seconds = config.seconds if asked.seconds is None else asked.seconds
+    shots = tuple(
+        Shot(prompt, config.frames(shot.seconds), shot.cut)
+        for prompt, shot in zip(asked.prompts, asked.shots, strict=False)
+    )
+    num_frames = config.frames(seconds) if asked.out.suffix.lower() == ".mp4" else 1
     request = Request(
         prompt=asked.prompt,
+        shots=shots,
         size=size,
-        num_frames=config.frames(seconds) if asked.out.suffix.lower() == ".mp4" else 1,
+        num_frames=sum(shot.num_frames for shot in shots) or num_frames,
         seed=asked.seed,
         mode=mode,
         clips=tuple(clips),
@@ -176,8 +232,18 @@ def given_of(asked: Asked, config: SampleConfig) -> Given:
         variation=asked.variation,
         variation_seed=asked.variation_seed,
     )
+    for prompt in request.prompts:
+        _refuse(prompt, config)
     files = tuple({"name": path.name, "sha256": file_digest(path)} for path in paths)
     return Given(request, files, tuple(notes))
+
+
+def _refuse(prompt: str, config: SampleConfig) -> None:
+    """Stop at what the policy's words refuse, whoever asks."""
+    gate = gate_of(config.policy)
+    refusal = gate.policy.check(prompt) if gate is not None else None
+    if refusal is not None:
+        raise ConfigError(f"the prompt is {refusal}")
 
 
 def _size(asked: Asked, probes: list[Probe], config: SampleConfig) -> Size:

@@ -159,7 +159,6 @@ def captioned_dataset(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The weights of a CLIP of 24 numbers that has learnt nothing, its description beside them."""
-    import json
 
     import torch
 
@@ -220,93 +219,20 @@ def terse_captioner(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-_VIDEO_ENCODER: dict[str, Any] = {
-    "_class": "AutoencoderKLWan",
-    "base_dim": 8,
-    "dim_mult": [1, 1, 2, 2],
-    "num_res_blocks": 1,
-    "z_dim": 4,
-    "latents_mean": [0.0, 0.1, -0.1, 0.0],
-    "latents_std": [0.5, 0.5, 0.5, 0.5],
-}
-"""Takes four frames as one."""
-_PICTURE_ENCODER: dict[str, Any] = {
-    "_class": "AutoencoderKL",
-    "block_out_channels": [8, 8, 8, 8],
-    "layers_per_block": 1,
-    "norm_num_groups": 4,
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "up_block_types": ["UpDecoderBlock2D"] * 4,
-}
-"""Sees each frame alone."""
-_THREE_STEPS: dict[str, Any] = {
-    "steps": 3,
-    "model": {"size": "tiny", "depth": 2, "width": 32, "heads": 2},
-    "packing": {"token_budget": 128, "packs_per_step": 2},
-    "engine": {"precision": "fp32", "threads": 1},
-    "held_out": {"num_samples": 0},
-    # High, so that the outputs, which begin at 0, mean something after three steps.
-    "optimizer": {"warmup_steps": 0, "learning_rate": 0.03},
-    "ema_decay": 0,
-}
-
-
 @pytest.fixture(scope="session")
 def sample_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A model that training made in three steps: `model-video` and `model-pictures`, and the autoencoders `video` and
     `pictures`."""
-    import pipeline.media.torchvision_cpu  # noqa: F401  # isort: skip
-    import diffusers
     import torch
 
-    from infra.bench.made_shards import make_shards
-    from trainer.config import TrainConfig
-    from trainer.loop import train
+    from infra.bench.made_model import make_model
 
-    base = tmp_path_factory.mktemp("sampling")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    make_shards(str(base / "shards"), [(1, 4, 4), (2, 4, 6), (3, 4, 4), (2, 6, 4)] * 4, text_width=128)
-    train(
-        TrainConfig.model_validate(_THREE_STEPS),
-        str(base / "shards"),
-        base / "run",
-        resume=False,
-        report=lambda step: None,
-    )
-    found = {}
-    for name, config in (("video", _VIDEO_ENCODER), ("pictures", _PICTURE_ENCODER)):
-        values = dict(config)
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            network = getattr(diffusers, values.pop("_class"))(**values)
-        network.save_pretrained(base / name)
-        found |= {name: base / name, f"model-{name}": base / f"model-{name}"}
-        # Made latents stand for those of the autoencoder and the text encoder.
-        (base / f"model-{name}" / "transformer").mkdir(parents=True)
-        for path in (base / "run" / "model" / "transformer").iterdir():
-            (base / f"model-{name}" / "transformer" / path.name).write_bytes(path.read_bytes())
-        _change_about(base / f"model-{name}", digests=_digests_of(base / name))
+    base = tmp_path_factory.mktemp("sampling")
+    make_model(base)
     torch.set_num_threads(threads)
-    return found
-
-
-def _digests_of(autoencoder: Path) -> dict[str, str]:
-    from infra.demo.weights import CLIP_WEIGHTS
-    from trainer.autoencoder import AutoencoderConfig, find_autoencoder
-    from trainer.text_encoder import TextEncoderConfig, find_text_encoder
-
-    text = TextEncoderConfig(model=str(CLIP_WEIGHTS.parent))
-    return {
-        "autoencoder_digest": find_autoencoder(AutoencoderConfig(model=str(autoencoder))).digest,
-        "preprocess_digest": "b" * 32,
-        "text_encoder_digest": find_text_encoder(text).digest,
-    }
-
-
-def _change_about(model: Path, **changes: Any) -> None:
-    path = model / "transformer" / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return {name: base / name for name in ("video", "pictures", "model-video", "model-pictures")}
 
 
 @pytest.fixture(scope="session")

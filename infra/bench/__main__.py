@@ -23,6 +23,7 @@ _PARTS = (
     "many",
     "accuracy",
     "judge",
+    "judge-world",
     "scorers",
     "dedup",
     "semantic",
@@ -30,7 +31,9 @@ _PARTS = (
     "caption",
     "packing",
     "train",
+    "sampling",
     "interrupt",
+    "watermark",
 )
 
 
@@ -50,14 +53,17 @@ def main() -> int:
         "many": lambda: many.measure(cache, args.many),
         "accuracy": lambda: _accuracy(footage, cache),
         "judge": lambda: _judge(footage, cache),
+        "judge-world": _judge_world,
         "scorers": lambda: _scorers(footage, cache, args.repeat),
         "dedup": lambda: dedup.measure(cache, args.clips // 10),
         "semantic": lambda: semantic.measure(cache, count=args.clips // 10),
         "select": lambda: select.measure(cache, args.clips),
         "packing": _packing,
         "train": lambda: _train(cache),
+        "sampling": lambda: _sampling(cache),
         "caption": lambda: _caption(cache),
         "interrupt": lambda: _interrupt(cache),
+        "watermark": lambda: _watermark(footage, cache),
     }
     figures: list[Figure] = []
     for name in args.only or _PARTS:
@@ -103,6 +109,12 @@ def _judge(footage: Path, cache: Path) -> list[Figure]:
     return judge.measure(footage, cache)
 
 
+def _judge_world() -> list[Figure]:
+    from infra.bench import judge_world
+
+    return judge_world.measure()
+
+
 def _scorers(footage: Path, cache: Path, repeat: int) -> list[Figure]:
     from infra.bench import scorers
 
@@ -125,6 +137,18 @@ def _train(cache: Path) -> list[Figure]:
     from infra.bench.train import measure
 
     return measure(cache)
+
+
+def _sampling(cache: Path) -> list[Figure]:
+    from infra.bench.sampling import measure
+
+    return measure(cache)
+
+
+def _watermark(footage: Path, cache: Path) -> list[Figure]:
+    from infra.bench import watermark
+
+    return watermark.measure(footage, cache)
 
 
 def _interrupt(cache: Path) -> list[Figure]:

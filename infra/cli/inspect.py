@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from infra.cli.address import add_address
 from infra.inspect import Answer, funnel, funnel_json, funnel_text, open_views, story_text, tell, write_report
 from infra.inspect.buckets import buckets_text, read_buckets
 from infra.inspect.labels import judgements
@@ -50,8 +51,7 @@ def add_parser(subparsers: Any) -> None:
     )
     what.add_argument("--serve", action="store_true", help="show the page to a browser, with all clips and labels")
     what.add_argument("--report", metavar="OUT.html", type=Path, help="write one self-contained page")
-    parser.add_argument("--host", default="127.0.0.1", help="where --serve listens (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8765, help="its port; 0 takes a free one (default: %(default)s)")
+    add_address(parser, 8765)
     parser.add_argument("--reviewer", metavar="NAME", help="in whose name labels are written (default: $USER)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
@@ -99,13 +99,6 @@ def _serve(dataset: Dataset, args: argparse.Namespace) -> int:
     reviewer = os.environ.get("USER", "reviewer") if args.reviewer is None else args.reviewer
     serve(dataset, host=args.host, port=args.port, reviewer=reviewer, say=say)
     return 0
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 2**16:
-        raise argparse.ArgumentTypeError(f"{text} is no port (0 to 65535)")
-    return port
 
 
 def _show(db: duckdb.DuckDBPyConnection, dataset: Dataset, args: argparse.Namespace) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from captioner.evaluate.config import EvaluateConfig
 from captioner.finetune.config import FinetuneConfig
-from infra.cli import captioner, clip, demo, forget, inspect, plan, run, sample, train, vae, verify
+from infra.cli import captioner, clip, demo, evaluate, forget, inspect, plan, run, sample, train, vae, verify
 from infra.config import RunConfig
+from infra.evaluate.config import EvaluateConfig as VideoEvaluateConfig
 from infra.sample_config import SampleConfig
 from pipeline.clip.train_config import ClipTrainConfig
 from schemas import Config, ConfigError
@@ -27,6 +28,7 @@ _CONFIGS: Mapping[str, tuple[type[Config], ...]] = {
     "vae": (VaeTrainConfig,),
     "train": (TrainConfig,),
     "sample": (SampleConfig,),
+    "evaluate": (VideoEvaluateConfig,),
 }
 """Commands that take `key.path=value`, and of which configs."""
 
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="rushes", description="From raw footage to a trained video model.", allow_abbrev=False
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, plan, inspect, forget, captioner, clip, train, vae, sample, verify, demo):
+    for command in (run, plan, inspect, forget, captioner, clip, train, vae, sample, evaluate, verify, demo):
         command.add_parser(subparsers)
     given, overrides = _split_overrides(given)
     args = parser.parse_args(given)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.cli.address import add_address
 from schemas import ConfigError, load_config
 
 if TYPE_CHECKING:
+    from infra.policy import Refusal
     from infra.sample_config import SampleConfig
+    from infra.sample_output import Job
     from infra.sample_request import Asked, Given
-    from trainer.sampling import Frames, ModelSource
-    from trainer.sampling.window import Window
+    from trainer.sampling import ModelSource
 
 TERMINAL_S, LOG_S = 2.0, 60.0
 """Between two lines on the progress: on a terminal, and where nobody watches."""
 MAX_VARIATIONS = 64
+SOME_REFUSED = 1
+"""Exit status where the policy kept some of several requests, or of the outputs, from being made."""
+RESULTS = "out/studio"
+"""Where those of `--serve` are kept without `--out`."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,6 +53,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--extend", choices=("forward", "backward", "both"), help="what comes after, or came before")
     parser.add_argument("--connect", metavar="FILE", help="a second video, to which a passage leads")
     parser.add_argument("--loop", action="store_true", help="the end goes on with the beginning")
+    parser.add_argument(
+        "--shots", type=Path, metavar="FILE.yaml", help="a list of {prompt, seconds, cut}; --prompt stands before each"
+    )
     parser.add_argument("--inpaint", metavar="X,Y,WxH[@A-B]", help="make this part anew, from second A to second B")
     parser.add_argument("--strength", type=float, metavar="S", help="of an edit, in (0, 1]: how little is kept")
     parser.add_argument("--variations", type=int, default=1, metavar="N", help="so many, as FILE-1, FILE-2, …")
@@ -56,17 +66,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--expand", action="store_true", help="have the prompt written out by the model of `expand`")
     parser.add_argument("--plan", action="store_true", help="tell tokens, FLOPs and memory; make nothing")
     parser.add_argument("--json", action="store_true", help="print JSON objects")
+    parser.add_argument(
+        "--serve", action="store_true", help="show a page on which people ask; --out is then the folder of the results"
+    )
+    add_address(parser, 8766)
     parser.set_defaults(func=run)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """An output to be made."""
-
-    asked: Asked
-    given: Given
-    first_prompt: str | None
-    """As the user wrote it, where it was written out."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,7 +86,9 @@ def run(args: argparse.Namespace) -> int:
     if args.steps is not None:
         overrides.append(f"solver.steps={args.steps}")
     config = load_config(SampleConfig, Path(args.config), overrides)
-    asked = _asked(args)
+    if args.serve:
+        return _serve(config, args)
+    asked, num_refused = _allowed(_asked(args), config, args)
     source = find_model(config)
     jobs = _jobs(asked, config, is_expanded=args.expand)
     for job in jobs:
@@ -90,7 +96,60 @@ def run(args: argparse.Namespace) -> int:
             _say(note)
     if args.plan:
         return _tell_plan(jobs, config, source, draft=args.draft, as_json=args.json)
-    _make(jobs, config, source, draft=args.draft, as_json=args.json)
+    num_refused += _make(jobs, config, source, draft=args.draft, as_json=args.json)
+    return SOME_REFUSED if num_refused else 0
+
+
+def _allowed(asked: list[Asked], config: SampleConfig, args: argparse.Namespace) -> tuple[list[Asked], int]:
+    """What the policy lets pass, and how many requests of a file it does not: each of those gets a row.
+
+    Raises:
+        ConfigError: It lets none pass.
+    """
+    from infra.policy.gate import gate_of
+    from trainer.sampling import check_prompt
+
+    for one in asked:
+        for prompt in one.prompts:
+            check_prompt(prompt, config)
+    gate = gate_of(config.policy)
+    if gate is None:
+        return asked, 0
+    gate.setup()
+    refusals = iter(gate.prompts([prompt for one in asked for prompt in one.prompts]))
+    left = []
+    for one in asked:
+        refusal = next(filter(None, list(itertools.islice(refusals, len(one.prompts)))), None)
+        if refusal is None:
+            left.append(one)
+        elif args.requests is None:
+            raise ConfigError(f"the prompt is {refusal}")
+        else:
+            _tell_refused(one.out, refusal, as_json=args.json)
+    if not left:
+        raise ConfigError(f"{args.requests}: every request is refused by the policy")
+    return left, len(asked) - len(left)
+
+
+def _tell_refused(out: Path, refusal: Refusal, *, as_json: bool) -> None:
+    if as_json:
+        about = {"category": refusal.category.value, "rule": refusal.rule, "words": list(refusal.words)}
+        print(json.dumps({"out": str(out), "refused": str(refusal), **about}))
+    else:
+        print(f"{out}: {refusal}")
+
+
+def _serve(config: SampleConfig, args: argparse.Namespace) -> int:
+    from infra.studio import serve
+
+    for name in ("prompt", "requests", "image", "video"):
+        if getattr(args, name) is not None:
+            raise ConfigError(f"command line: --serve does not go with --{name}: the page asks for it")
+
+    def say(url: str) -> None:
+        print(json.dumps({"url": url}) if args.json else f"{url}  (Ctrl-C ends it)", flush=True)
+
+    serve(config, folder=Path(args.out or RESULTS), host=args.host, port=args.port, say=say)
     return 0
 
 
@@ -100,17 +159,19 @@ def _asked(args: argparse.Namespace) -> list[Asked]:
     Raises:
         ConfigError: It does not go together.
     """
-    from infra.sample_request import make_asked, read_asked
+    from infra.sample_request import make_asked, read_asked, read_shots
 
     if args.requests is not None:
         if args.prompt is not None or args.out is not None:
             raise ConfigError("command line: --requests does not go with --prompt and --out: each line has its own")
         return read_asked(args.requests)
     for name in ("prompt", "out"):
-        if getattr(args, name) is None:
+        if getattr(args, name) is None and not (name == "prompt" and args.shots is not None):
             raise ConfigError(f"command line: --{name} is missing")
     names = ("prompt", "out", "size", "seconds", "image", "video", "extend", "connect", "loop", "inpaint", "strength")
     values = {name: getattr(args, name) for name in names}
+    if args.shots is not None:
+        values |= {"prompt": args.prompt or "", "shots": read_shots(args.shots)}
     if not 1 <= args.variations <= MAX_VARIATIONS:
         raise ConfigError(f"command line: --variations lies in 1 to {MAX_VARIATIONS}, got {args.variations}")
     if args.variations == 1 and args.variation is None:
@@ -127,22 +188,28 @@ def _variation(args: argparse.Namespace, number: int) -> dict[str, Any]:
     return {"out": name, "seed": args.seed, "variation": args.variation, "variation_seed": args.seed + 1 + number}
 
 
-def _jobs(asked: Sequence[Asked], config: SampleConfig, *, is_expanded: bool) -> list[_Job]:
+def _jobs(asked: Sequence[Asked], config: SampleConfig, *, is_expanded: bool) -> list[Job]:
+    from infra.sample_output import Job
     from infra.sample_request import given_of
 
     given = [given_of(one, config) for one in asked]
     if not is_expanded:
-        return [_Job(one, what, None) for one, what in zip(asked, given, strict=True)]
-    longer = _expanded([one.prompt for one in asked], config)
+        return [Job(one, what) for one, what in zip(asked, given, strict=True)]
+    longer = iter(_expanded([prompt for one in asked for prompt in one.prompts], config))
     return [
-        _Job(one, _with_prompt(what, text), one.prompt) for one, what, text in zip(asked, given, longer, strict=True)
+        Job(one, _with_prompts(what, [next(longer) for _ in one.prompts]), " ".join(one.prompts))
+        for one, what in zip(asked, given, strict=True)
     ]
 
 
-def _with_prompt(given: Given, prompt: str) -> Given:
+def _with_prompts(given: Given, prompts: Sequence[str]) -> Given:
     from dataclasses import replace
 
-    return replace(given, request=replace(given.request, prompt=prompt))
+    request = given.request
+    if not request.shots:
+        return replace(given, request=replace(request, prompt=prompts[0]))
+    shots = tuple(replace(shot, prompt=prompt) for shot, prompt in zip(request.shots, prompts, strict=True))
+    return replace(given, request=replace(request, shots=shots))
 
 
 def _expanded(prompts: Sequence[str], config: SampleConfig) -> list[str]:
@@ -152,7 +219,8 @@ def _expanded(prompts: Sequence[str], config: SampleConfig) -> list[str]:
         ConfigError: No model is named for it, or it cannot be had.
     """
     from captioner import make_engine
-    from captioner.expand import expand_prompt
+    from captioner.expand import Expansion, expand_prompt
+    from infra.policy.gate import gate_of
     from trainer.sampling import check_prompt
 
     if config.expand.model is None:
@@ -163,8 +231,13 @@ def _expanded(prompts: Sequence[str], config: SampleConfig) -> list[str]:
         found = [expand_prompt(prompt, engine) for prompt in prompts]
     finally:
         engine.close()
-    for prompt, expansion in zip(prompts, found, strict=True):
-        if expansion.is_expanded:
+    gate = gate_of(config.policy)
+    for number, (prompt, expansion) in enumerate(zip(prompts, found, strict=True)):
+        refusal = gate.policy.check(expansion.text) if gate is not None else None
+        if refusal is not None:
+            found[number] = expansion = Expansion(prompt, is_expanded=False)
+            _say(f"prompt: {prompt!r} stays as it is: the longer one is {refusal}")
+        elif expansion.is_expanded:
             _say(f"prompt: {expansion.text}")
         else:
             lost = f": the longer one lacked {', '.join(expansion.lost)}" if expansion.lost else ""
@@ -173,7 +246,7 @@ def _expanded(prompts: Sequence[str], config: SampleConfig) -> list[str]:
     return [expansion.text for expansion in found]
 
 
-def _tell_plan(jobs: Sequence[_Job], config: SampleConfig, source: ModelSource, *, draft: bool, as_json: bool) -> int:
+def _tell_plan(jobs: Sequence[Job], config: SampleConfig, source: ModelSource, *, draft: bool, as_json: bool) -> int:
     from trainer.sampling.plan import available_memory, plan
     from trainer.sampling.sampler import device_of
 
@@ -189,85 +262,44 @@ def _tell_plan(jobs: Sequence[_Job], config: SampleConfig, source: ModelSource, 
     return 0
 
 
-def _make(jobs: Sequence[_Job], config: SampleConfig, source: ModelSource, *, draft: bool, as_json: bool) -> None:
+def _make(jobs: Sequence[Job], config: SampleConfig, source: ModelSource, *, draft: bool, as_json: bool) -> int:
+    """Make and write; give how many outputs the policy keeps from being written."""
+    from infra.policy.policy import Refusal
+    from infra.sample_output import Drafts, Writer
     from trainer.sampling.plan import available_memory, plan
-    from trainer.sampling.provenance import text_of
     from trainer.sampling.sampler import Sampler, device_of
-    from trainer.sampling.writing import write
 
     requests = [job.given.request for job in jobs]
-    plan(requests, config, source, available_memory(config, device_of(config)), draft=draft).refuse()
+    planned = plan(requests, config, source, available_memory(config, device_of(config)), draft=draft)
+    planned.refuse()
+    writer = Writer(config, source)
     sampler = Sampler(config, source, _Progress())
-    drafts = _Drafts(jobs[0].asked.out, config) if draft else None
-    for job, made in zip(jobs, sampler.sample(requests, drafts), strict=True):
-        for note in made.notes:
-            _say(f"{job.asked.out}: {note}")
-        record = _record(job, made.frames, config, source, draft=draft)
-        write(job.asked.out, made.frames, config.rate, config.crf, text_of(record))
-        num_frames, height, width = made.frames.shape[:3]
-        if as_json:
-            print(json.dumps({"out": str(job.asked.out), "notes": [*job.given.notes, *made.notes], **record}))
-        else:
-            length = f", {num_frames} frames, {float(num_frames / config.rate):.2f} s" if num_frames > 1 else ""
-            print(f"{job.asked.out}: {width}x{height}{length}, seed {job.asked.seed}")
+    drafts = Drafts(jobs[0].asked.out, writer, _say) if draft else None
+    num_refused = 0
+    with ExitStack() as stack:
+        outputs = [
+            stack.enter_context(writer.open(job, num_frames, draft=draft))
+            for job, num_frames in zip(jobs, planned.num_frames, strict=True)
+        ]
+        notes = sampler.stream(requests, [output.add for output in outputs], drafts)
+        for job, output, said in zip(jobs, outputs, notes, strict=True):
+            for note in said:
+                _say(f"{job.asked.out}: {note}")
+            if isinstance(output.told, Refusal):
+                num_refused += 1
+                _tell_refused(job.asked.out, output.told, as_json=as_json)
+            else:
+                _tell_made(job, output.told, said, config, as_json=as_json)
+    return num_refused
 
 
-def _record(job: _Job, frames: Frames, config: SampleConfig, source: ModelSource, *, draft: bool) -> dict[str, Any]:
-    """What is written into an output."""
-    from trainer.sampling.provenance import record_of
-
-    request = job.given.request
-    num_frames, height, width = frames.shape[:3]
-    about: dict[str, Any] = {
-        "model_digest": source.digest,
-        "model_step": source.step,
-        "autoencoder_digest": source.autoencoder.digest,
-        "text_encoder_digest": source.text_encoder.digest if source.text_encoder else None,
-        "prompt": request.prompt,
-        "seed": request.seed,
-        "mode": request.mode.value,
-        "width": width,
-        "height": height,
-        "num_frames": num_frames,
-        "frame_rate": list(config.rate.as_integer_ratio()),
-        "solver": config.solver.model_dump(mode="json"),
-        "guidance": config.guidance.model_dump(mode="json"),
-        "config_digest": config.output_digest(),
-    }
-    if job.first_prompt is not None:
-        about["prompt_as_written"] = job.first_prompt
-    if job.given.files:
-        about["given"] = list(job.given.files)
-    if request.region is not None:
-        about["region"] = list(request.region)
-    if request.mode.value == "edit":
-        about["strength"] = request.strength
-    if request.variation:
-        about |= {"variation": request.variation, "variation_seed": request.variation_seed}
-    if draft:
-        about["draft"] = config.draft.model_dump(mode="json")
-    return record_of(about)
-
-
-class _Drafts:
-    """Writes small drafts beside the output as they come."""
-
-    def __init__(self, out: Path, config: SampleConfig) -> None:
-        self._out, self._config = out, config
-        self._count = 0
-
-    def __call__(self, window: Window, frames: Frames) -> None:
-        from trainer.sampling.provenance import record_of, text_of
-        from trainer.sampling.writing import write
-
-        self._count += 1
-        number = "" if self._count == 1 else f"-{self._count}"
-        path = self._out.with_name(f"{self._out.stem}.draft{number}{self._out.suffix}")
-        # An MP4 has even sides.
-        height, width = (side - side % 2 for side in frames.shape[1:3])
-        record = record_of({"prompt": window.prompt, "seed": window.seed, "is_draft": True})
-        write(path, frames[:, :height, :width], self._config.rate, self._config.crf, text_of(record))
-        _say(f"draft: {path}")
+def _tell_made(job: Job, record: dict[str, Any], notes: Sequence[str], config: SampleConfig, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"out": str(job.asked.out), "notes": [*job.given.notes, *notes], **record}))
+        return
+    num_frames = record["num_frames"]
+    length = f", {num_frames} frames, {float(num_frames / config.rate):.2f} s" if num_frames > 1 else ""
+    print(f"{job.asked.out}: {record['width']}x{record['height']}{length}, seed {job.asked.seed}")
 
 
 class _Progress:

@@ -12,17 +12,17 @@ from infra.demo.vocabulary import DIRECTIONS, STILL
 
 Rng = np.random.Generator
 
-_SIZE_WORDS = {
+SIZE_WORDS = {
     "small": ("small", "little", "tiny"),
     "medium": ("medium-sized", "mid-sized"),
     "large": ("large", "big"),
 }
-_SPEED_WORDS = {
+SPEED_WORDS = {
     "slow": ("slowly", "gently"),
     "medium": ("steadily", "at an even pace"),
     "fast": ("quickly", "fast"),
 }
-_WAYS = {
+WAYS = {
     "left": ("to the left", "leftwards"),
     "right": ("to the right", "rightwards"),
     "up": ("upwards", "straight up"),
@@ -32,9 +32,9 @@ _WAYS = {
     "down left": ("down and to the left", "diagonally towards the lower left"),
     "down right": ("down and to the right", "diagonally towards the lower right"),
 }
-_GO = ("moves", "drifts", "glides", "travels")
-_STAND = ("stands still", "stays in place", "does not move")
-_RELATIONS = {
+GO = ("moves", "drifts", "glides", "travels")
+STAND = ("stands still", "stays in place", "does not move")
+RELATION_WORDS = {
     "left of": ("to the left of", "left of"),
     "right of": ("to the right of", "right of"),
     "above": ("above", "higher than"),
@@ -42,7 +42,7 @@ _RELATIONS = {
     "in front of": ("in front of", "before"),
     "behind": ("behind", "at the back of"),
 }
-_CAMERA = {
+CAMERA_WORDS = {
     "static": ("The camera does not move", "A static camera", "The camera is locked off"),
     "pan left": ("The camera pans left", "The view pans to the left"),
     "pan right": ("The camera pans right", "The view pans to the right"),
@@ -59,13 +59,13 @@ _CAMERA = {
     "orbit": ("The camera orbits around the scene", "The camera circles the scene"),
     "handheld": ("The camera is handheld and shakes", "A shaky handheld camera"),
 }
-_OCCLUDER = {
+OCCLUDER_WORDS = {
     "post": ("A post stands close to the camera", "A wooden post covers part of the view"),
     "fence": ("A low iron fence runs along the front", "The view is over an iron fence"),
     "branch": ("A leafy branch hangs into the view", "Leaves on a branch hang at the top"),
 }
 _WITHOUT_ARTICLE = ("sand", "grass", "hills", "wooden boards")
-_NUMBERS = {2: "two", 3: "three", 4: "four"}
+NUMBER_WORDS = {2: "two", 3: "three", 4: "four"}
 
 
 def caption(scene: Scene) -> Captions:
@@ -114,7 +114,7 @@ def _pick(rng: Rng, words: tuple[str, ...]) -> str:
 
 
 def _name(rng: Rng, thing: Thing) -> str:
-    return f"{_pick(rng, _SIZE_WORDS[thing.size])} {thing.color} {thing.shape}"
+    return f"{_pick(rng, SIZE_WORDS[thing.size])} {thing.color} {thing.shape}"
 
 
 def _article(phrase: str) -> str:
@@ -153,8 +153,8 @@ def _action(rng: Rng, scene: Scene, names: list[str]) -> str:
             hit = _pick(rng, ("runs into", "hits", "bumps into"))
             return f"{hit} {_article(names[1])} and pushes it away"
         case "still":
-            return _pick(rng, _STAND)
-    return f"{_pick(rng, _GO)} {_pick(rng, _SPEED_WORDS[subject.speed])} {_pick(rng, _WAYS[subject.motion])}"
+            return _pick(rng, STAND)
+    return f"{_pick(rng, GO)} {_pick(rng, SPEED_WORDS[subject.speed])} {_pick(rng, WAYS[subject.motion])}"
 
 
 def _short(rng: Rng, scene: Scene, names: list[str]) -> str:
@@ -162,7 +162,7 @@ def _short(rng: Rng, scene: Scene, names: list[str]) -> str:
     if rng.random() < 0.5:
         text += f" in front of {_article(scene.background)}"
     if scene.camera.name != "static" and rng.random() < 0.6:
-        camera = _pick(rng, _CAMERA[scene.camera.name])
+        camera = _pick(rng, CAMERA_WORDS[scene.camera.name])
         text += f"; {camera[0].lower()}{camera[1:]}"
     return _sentence(text)
 
@@ -170,19 +170,19 @@ def _short(rng: Rng, scene: Scene, names: list[str]) -> str:
 def _dense(rng: Rng, scene: Scene, names: list[str]) -> str:
     parts = [_setting(rng, scene), _subject(rng, scene, names)]
     parts += _others(rng, scene, names)
-    camera = _pick(rng, _CAMERA[scene.camera.name])
+    camera = _pick(rng, CAMERA_WORDS[scene.camera.name])
     if scene.camera.name not in ("static", "handheld"):
-        camera += f" {_pick(rng, _SPEED_WORDS[scene.camera.speed])}"
+        camera += f" {_pick(rng, SPEED_WORDS[scene.camera.speed])}"
     parts.append(camera)
     if scene.occluder != "none":
-        parts.append(_pick(rng, _OCCLUDER[scene.occluder]))
+        parts.append(_pick(rng, OCCLUDER_WORDS[scene.occluder]))
     parts.append(_light(rng, scene))
     return " ".join(_sentence(part) for part in parts)
 
 
 def _setting(rng: Rng, scene: Scene) -> str:
     count = len(scene.things)
-    what = _pick(rng, ("a single object", "one object")) if count == 1 else f"{_NUMBERS[count]} objects"
+    what = _pick(rng, ("a single object", "one object")) if count == 1 else f"{NUMBER_WORDS[count]} objects"
     floor = _article(scene.floor)
     rise = "rise" if scene.background in _WITHOUT_ARTICLE else "rises"
     when = "" if scene.time == "day" else _pick(rng, (" at night", ", at night"))
@@ -199,7 +199,7 @@ def _setting(rng: Rng, scene: Scene) -> str:
 def _subject(rng: Rng, scene: Scene, names: list[str]) -> str:
     text = f"{_article(names[0])} {_action(rng, scene, names)}"
     if scene.relation and scene.event != "collision":
-        text += f"; at first it is {_pick(rng, _RELATIONS[scene.relation])} {_article(names[1])}"
+        text += f"; at first it is {_pick(rng, RELATION_WORDS[scene.relation])} {_article(names[1])}"
     return text
 
 
@@ -207,10 +207,10 @@ def _others(rng: Rng, scene: Scene, names: list[str]) -> list[str]:
     parts = []
     for thing, name in list(zip(scene.things, names, strict=True))[1:]:
         if thing.motion in DIRECTIONS:
-            way = f"{_pick(rng, _SPEED_WORDS[thing.speed])} {_pick(rng, _WAYS[thing.motion])}"
-            parts.append(f"the {name} {_pick(rng, _GO)} {way}")
+            way = f"{_pick(rng, SPEED_WORDS[thing.speed])} {_pick(rng, WAYS[thing.motion])}"
+            parts.append(f"the {name} {_pick(rng, GO)} {way}")
         elif thing.motion == STILL:
-            parts.append(f"the {name} {_pick(rng, _STAND)}")
+            parts.append(f"the {name} {_pick(rng, STAND)}")
     return parts
 
 

@@ -13,7 +13,7 @@ import duckdb
 from markupsafe import Markup
 
 from infra.inspect import text
-from infra.inspect.assets import Live, embedded, inlined, policy, script, style
+from infra.inspect.assets import Live, policy, script, style
 from infra.inspect.buckets import read_buckets
 from infra.inspect.buckets import shown as shown_sizes
 from infra.inspect.content import Content, ScoreSection, gather
@@ -26,6 +26,7 @@ from infra.inspect.sample import Sample, draw_sample
 from infra.inspect.sql import open_views
 from infra.inspect.stories import tell_many
 from infra.inspect.strips import Strip, link_strips, load_strips
+from infra.web.policy import embedded, inlined
 from pipeline.dataset import Dataset
 from schemas import ConfigError
 

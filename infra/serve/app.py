@@ -6,16 +6,14 @@ import asyncio
 import base64
 import hashlib
 import secrets
-import signal
 import tarfile
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from infra.inspect.assets import Live, policy
 from infra.inspect.report import render
@@ -23,13 +21,11 @@ from infra.inspect.stories import tell_many
 from infra.inspect.strips import shown_pictures
 from infra.inspect.text import visible
 from infra.serve import library
-from infra.serve.guard import guard
 from infra.serve.label_book import MAX_NOTE, LabelBook, now_label
 from infra.serve.views import Views
+from infra.web.server import guarded_app, in_thread, listen, read_json
 from pipeline.dataset import Dataset
 from schemas import ConfigError
-
-T = TypeVar("T")
 
 _MAX_BODY = 16 * 1024
 PATIENCE_S = 1.5
@@ -90,7 +86,7 @@ class Server:
 
     async def page(self, _: web.Request) -> web.Response:
         """The page, made anew when the tables have changed; of many clips that takes a while."""
-        state = await _in_thread(self._views.state)
+        state = await in_thread(self._views.state)
         if self._making is None and state != self._page.state:
             self._making_since = time.monotonic()
             self._making = asyncio.create_task(self._make(state))
@@ -107,13 +103,13 @@ class Server:
 
     async def _make(self, state: str) -> None:
         try:
-            html = await _in_thread(self._views.read_long, lambda db, _: render(db, self._dataset, self.live))
+            html = await in_thread(self._views.read_long, lambda db, _: render(db, self._dataset, self.live))
             self._page = _Page(state, html)
         finally:
             self._making = None
 
     async def _waiting(self) -> web.Response:
-        clips = await _in_thread(self._dataset.manifest.count, "clips")
+        clips = await in_thread(self._dataset.manifest.count, "clips")
         seconds = time.monotonic() - self._making_since
         digest = base64.b64encode(hashlib.sha256(_WAITING_CSS.encode()).digest()).decode()
         return web.Response(
@@ -130,12 +126,12 @@ class Server:
     async def search(self, request: web.Request) -> web.Response:
         """Clips by id and text."""
         query = request.query.get("q", "")
-        return web.json_response(await _in_thread(self._views.read, lambda db, _: library.search(db, query)))
+        return web.json_response(await in_thread(self._views.read, lambda db, _: library.search(db, query)))
 
     async def queue(self, request: web.Request) -> web.Response:
         """Ids of clips to be reviewed."""
         wanted = request.query.get("of", "all")
-        found = await _in_thread(
+        found = await in_thread(
             self._views.read,
             lambda db, rules: library.queue(db, wanted, rules),
             with_sample=wanted.startswith("border:"),
@@ -147,7 +143,7 @@ class Server:
     async def story(self, request: web.Request) -> web.Response:
         """All of one clip."""
         clip_id = request.match_info["clip_id"]
-        found = await _in_thread(self._views.read, lambda db, _: tell_many(db, [clip_id]))
+        found = await in_thread(self._views.read, lambda db, _: tell_many(db, [clip_id]))
         if clip_id not in found:
             raise web.HTTPNotFound(reason="there is no such clip")
         return web.json_response(found[clip_id])
@@ -155,7 +151,7 @@ class Server:
     async def preview(self, request: web.Request) -> web.Response:
         """One picture of a clip."""
         clip_id, index = request.match_info["clip_id"], int(request.match_info["index"])
-        picture = await _in_thread(self._picture, clip_id, index)
+        picture = await in_thread(self._picture, clip_id, index)
         if picture is None:
             # Short clips have fewer; that is no error.
             return web.Response(status=204)
@@ -181,15 +177,15 @@ class Server:
         """The reviewer's labels, what all labels say of the rules, and whether all are saved."""
         # Before the tables: what is committed in between is then met twice, not missed.
         pending = self._book.pending()
-        found = await _in_thread(self._views.read, lambda db, _: library.labels(db, pending, self.live.reviewer))
+        found = await in_thread(self._views.read, lambda db, _: library.labels(db, pending, self.live.reviewer))
         return web.json_response(found | {"message": self._book.message})
 
     async def label(self, request: web.Request) -> web.Response:
         """Take a label, or take one back (`good` is null)."""
-        clip_id, good, note = _read_label(await _json(request))
-        await _in_thread(self._video_of, clip_id)
+        clip_id, good, note = _read_label(await read_json(request))
+        await in_thread(self._video_of, clip_id)
         try:
-            await _in_thread(self._book.add, now_label(clip_id, self.live.reviewer, good, note))
+            await in_thread(self._book.add, now_label(clip_id, self.live.reviewer, good, note))
         except OSError as error:
             raise web.HTTPInsufficientStorage(reason="the label cannot be written down") from error
         return await self.labels(request)
@@ -200,12 +196,11 @@ def make_app(
 ) -> web.Application:
     """The server as an aiohttp application; it closes the book when it ends."""
     server = Server(dataset, reviewer, book, patience_s=patience_s)
-    app = web.Application(middlewares=[guard(host, server.live.token), _told], client_max_size=_MAX_BODY)
-    app.add_routes(server.routes())
+    app = guarded_app(host, server.live.token, server.routes(), max_body_bytes=_MAX_BODY)
 
     async def close(_: web.Application) -> AsyncIterator[None]:
         yield
-        await _in_thread(book.close)
+        await in_thread(book.close)
 
     app.cleanup_ctx.append(close)
     return app
@@ -232,39 +227,8 @@ def serve(dataset: Dataset, *, host: str, port: int, reviewer: str, say: Callabl
 
 
 async def _serve(dataset: Dataset, host: str, port: int, reviewer: str, say: Callable[[str], None]) -> None:
-    book = await _in_thread(LabelBook, dataset)
-    runner = web.AppRunner(make_app(dataset, host, reviewer, book), access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(f"--serve: {host}:{port} cannot be listened on: {error.strerror}") from error
-        shown = f"[{host}]" if ":" in host else host
-        say(f"http://{shown}:{runner.addresses[0][1]}/")
-        stopped = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        await stopped.wait()
-    finally:
-        await runner.cleanup()
-
-
-@web.middleware
-async def _told(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell a user's or a dataset's mistake in one sentence."""
-    try:
-        return await handler(request)
-    except ConfigError as error:
-        return web.json_response({"error": str(error)}, status=503)
-
-
-async def _json(request: web.Request) -> Any:
-    try:
-        return await request.json()
-    except (ValueError, RecursionError) as error:
-        raise web.HTTPBadRequest(reason="the body is no JSON") from error
+    book = await in_thread(LabelBook, dataset)
+    await listen(make_app(dataset, host, reviewer, book), host, port, say)
 
 
 def _read_label(body: Any) -> tuple[str, bool | None, str | None]:
@@ -281,7 +245,3 @@ def _read_label(body: Any) -> tuple[str, bool | None, str | None]:
     except UnicodeEncodeError as error:
         raise web.HTTPBadRequest(reason="note is no text") from error
     return clip_id, good, note or None
-
-
-async def _in_thread(work: Callable[..., T], *given: Any, **named: Any) -> T:
-    return await asyncio.to_thread(work, *given, **named)

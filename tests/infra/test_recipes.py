@@ -11,6 +11,8 @@ from captioner.evaluate.config import EvaluateConfig
 from captioner.finetune.config import FinetuneConfig
 from infra.cli.run import RECIPES
 from infra.config import RunConfig
+from infra.evaluate.config import EvaluateConfig as VideoEvaluateConfig
+from infra.policy import PolicyConfig
 from infra.sample_config import SampleConfig
 from pipeline.clip.train_config import ClipTrainConfig
 from schemas import Config, load_config
@@ -22,8 +24,10 @@ CONFIGS: dict[str, type[Config]] = {
     "captioner-evaluate": EvaluateConfig,
     "captioner-train": FinetuneConfig,
     "clip-train": ClipTrainConfig,
+    "demo-evaluate": VideoEvaluateConfig,
     "demo-sample": SampleConfig,
     "demo-train": TrainConfig,
+    "policy": PolicyConfig,
     "vae-train": VaeTrainConfig,
 }
 """Of recipes that are not for `rushes run`."""

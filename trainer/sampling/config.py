@@ -67,6 +67,28 @@ class DraftConfig(Config):
     """How far back into the noise the enlarged draft is taken."""
 
 
+class SignerConfig(Config):
+    """Who signs the outputs."""
+
+    certificate: str
+    """A PEM file: the signer's certificate, and after it those that lead to the one which others trust."""
+    key: str
+    """A PEM file: its private key."""
+    algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = "es256"
+    """Which must go with the key."""
+
+
+class ProvenanceConfig(Config):
+    """What every output says of where it comes from."""
+
+    watermark: bool = True
+    """Whether an invisible mark is put into the pixels."""
+    watermark_key: str = Field("rushes", min_length=1)
+    """Whose mark: one that only you know cannot be looked for, or well taken out, by others."""
+    signer: SignerConfig | None = Field(None, json_schema_extra=_NO_EFFECT)
+    """Without it a certificate is made for the run, which nobody has a reason to trust."""
+
+
 class SamplingConfig(Config):
     """Which model makes videos, and how."""
 
@@ -105,6 +127,7 @@ class SamplingConfig(Config):
     solver: SolverConfig = SolverConfig()
     guidance: GuidanceConfig = GuidanceConfig()
     draft: DraftConfig = DraftConfig()
+    provenance: ProvenanceConfig = ProvenanceConfig()
     crf: int = Field(17, ge=0, le=51)
     """Of H.264: less is finer and larger."""
     device: Literal["auto", "cpu", "cuda"] = Field("auto", json_schema_extra=_NO_EFFECT)

@@ -69,6 +69,8 @@ class Plan:
     """Of transformer, autoencoder and text encoder."""
     available_bytes: float
     """What the device has."""
+    num_frames: tuple[int, ...]
+    """Of each request's output."""
 
     @property
     def need_bytes(self) -> float:
@@ -153,20 +155,22 @@ def plan(
     """
     windows: list[PlannedWindow] = []
     film_bytes = 0.0
+    lengths: list[int] = []
     for index, request in enumerate(requests):
         check(request, config)
-        found, num_frames = _windows(request, config, source)
-        film_bytes += _FILM_COPIES * 3.0 * num_frames * request.size.width * request.size.height
+        found, num_held, num_frames = _windows(request, config, source)
+        lengths.append(num_frames)
+        film_bytes += _FILM_COPIES * 3.0 * num_held * request.size.width * request.size.height
         for window in found:
             sizes = [window.size]
             if draft:
                 sizes.insert(0, Size(*(max(1, round(side * config.draft.scale)) for side in window.size)))
             windows += [_planned(index, replace(window, size=size), config, source) for size in sizes]
-    return Plan(tuple(windows), film_bytes, _weight_bytes(config, source), available_bytes)
+    return Plan(tuple(windows), film_bytes, _weight_bytes(config, source), available_bytes, tuple(lengths))
 
 
-def _windows(request: Request, config: SamplingConfig, source: ModelSource) -> tuple[list[Window], int]:
-    """The windows of a request, and how many frames it holds at once.
+def _windows(request: Request, config: SamplingConfig, source: ModelSource) -> tuple[list[Window], int, int]:
+    """The windows of a request, how many frames it holds at once, and how many it gives.
 
     Frames of a pixel take the place of what is given and made.
     """
@@ -180,8 +184,8 @@ def _windows(request: Request, config: SamplingConfig, source: ModelSource) -> t
         most = max(most, num - left[-1])
         try:
             windows.append(made.send(np.zeros((window.num_frames, 1, 1, 3), np.uint8)))
-        except StopIteration:
-            return windows, most
+        except StopIteration as end:
+            return windows, most, left[-1] + len(end.value)
 
 
 def _planned(index: int, window: Window, config: SamplingConfig, source: ModelSource) -> PlannedWindow:

@@ -1,7 +1,8 @@
 """What every output says of itself: that it was made by AI, by which model, from what.
 
-The record is one JSON object, in an MP4 its `comment`, in a PNG an `iTXt` chunk. It is not signed: it tells an honest
-reader what a file is, and proves nothing against somebody who writes it or takes it away.
+The record is one JSON object, in an MP4 its `comment`, in a PNG an `iTXt` chunk, where any reader of metadata sees it,
+and once more in the C2PA manifest, which is signed. The first alone tells an honest reader what a file is, and proves
+nothing against somebody who writes it or takes it away.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ FORMAT = "rushes-provenance"
 VERSION = 1
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """The IPTC's word for media made by a trained model. Source: IPTC NewsCodes, `digitalsourcetype`."""
+COMPOSITE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""The same for media of which a trained model made a part."""
+AI_TYPES = frozenset({SOURCE_TYPE, COMPOSITE_TYPE})
+ASSERTION = "rushes.record"
+"""The label of the record in a C2PA manifest."""
+_SHOWN = ("model_digest", "prompt", "seed", "mode")
+"""What readers of manifests that know nothing of us show."""
 KEY = "comment"
 """Of an MP4's metadata, and the keyword of the PNG chunk."""
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -41,8 +49,24 @@ def text_of(record: Mapping[str, Any]) -> str:
     return json.dumps(record, sort_keys=True, separators=(",", ":"))
 
 
+def assertion_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as a C2PA manifest holds it.
+
+    The whole of it is text: the library makes bytes of every list of small numbers.
+    """
+    shown = {key: record[key] for key in _SHOWN if isinstance(record.get(key), (str, int))}
+    return {**shown, "record": text_of(record)}
+
+
+def asserted(data: object) -> dict[str, Any] | None:
+    """The inverse of `assertion_of`, of data that may be anything; None where it is no record that we can read."""
+    text = data.get("record") if isinstance(data, dict) else None
+    record = _parsed(text) if isinstance(text, str) else None
+    return record if record is not None and record.get("version") == VERSION else None
+
+
 def read_record(path: Path) -> dict[str, Any]:
-    """The record in a file, which is taken for hostile.
+    """The record in a file's metadata; the file is taken for hostile.
 
     Args:
         path: An MP4, a PNG, or anything else.
@@ -50,23 +74,41 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, or says nothing of where it comes from.
     """
+    record = find_record(path)
+    if record is None:
+        raise ConfigError(
+            f"{path}: says nothing of where it comes from: rushes did not make it, or the record was removed"
+        )
+    return record
+
+
+def find_record(path: Path) -> dict[str, Any] | None:
+    """The record in a file's metadata, as `read_record`; None without one.
+
+    Raises:
+        ConfigError: The file cannot be read, or the record is of another version.
+    """
     try:
         with path.open("rb") as file:
             is_png = file.read(len(_PNG)) == _PNG
         text = _png_text(path) if is_png else _container_text(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        record = None
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ConfigError(
-            f"{path}: says nothing of where it comes from: rushes did not make it, or the record was removed"
-        )
+    record = _parsed(text)
+    if record is None:
+        return None
     if record.get("version") != VERSION:
         raise ConfigError(f"{path}: its record is of version {record.get('version')!r}, and we read {VERSION}")
     return record
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """A record of any version; None where the text is none."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and record.get("format") == FORMAT else None
 
 
 def _container_text(path: Path) -> str:

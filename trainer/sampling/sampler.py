@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -32,8 +33,8 @@ OnStep = Callable[[int, int, int], None]
 """Told of each step: which, of how many, and how many windows are in the pack."""
 
 
-Sink = Callable[[Frames], None]
-"""Takes the frames of an output in order, uint8 (F, H, W, 3) at a time."""
+Sink = Callable[[Frames, bool], None]
+"""Takes the frames of an output in order, uint8 (F, H, W, 3) at a time, and whether they are the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,11 @@ class Sampler:
             ConfigError: One of them cannot be made.
         """
         parts: list[list[Frames]] = [[] for _ in requests]
-        notes = self.stream(requests, [part.append for part in parts], on_draft)
+
+        def sink_of(part: list[Frames]) -> Sink:
+            return lambda frames, is_last: part.append(frames)
+
+        notes = self.stream(requests, list(map(sink_of, parts)), on_draft)
         return [
             Sampled(request, np.concatenate(part), said)
             for request, part, said in zip(requests, parts, notes, strict=True)
@@ -122,7 +127,10 @@ class Sampler:
                 raise ConfigError(f"{request.mode} begins with a clip, and a draft with noise: they do not go together")
             for prompt in request.prompts:
                 self._read(prompt, said)
-            films.append(film(request, self.source.grid, self.config, said, sink))
+            films.append(film(request, self.source.grid, self.config, said, partial(_emit, sink)))
+        # What a server was asked before is not kept for ever.
+        wanted = {prompt for request in requests for prompt in request.prompts}
+        self._texts = {prompt: text for prompt, text in self._texts.items() if prompt in wanted}
         turns = [_Turn(index, one, next(one)) for index, one in enumerate(films)]
         with torch.inference_mode():
             while turns:
@@ -132,7 +140,7 @@ class Sampler:
                     try:
                         going_on.append(replace(turn, window=turn.film.send(frames)))
                     except StopIteration as end:
-                        sinks[turn.index](end.value)
+                        sinks[turn.index](end.value, True)
                 turns = going_on
         for request, said in zip(requests, notes, strict=True):
             layout = lay_out(1, request.size.height, request.size.width, self.source.grid)
@@ -257,6 +265,10 @@ class Sampler:
         ]
         frames = ((pixels + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         return frames.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+
+
+def _emit(sink: Sink, frames: Frames) -> None:
+    sink(frames, False)
 
 
 def device_of(config: SamplingConfig) -> str:

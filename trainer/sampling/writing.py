@@ -1,18 +1,29 @@
-"""Frames as an MP4 or a PNG, whole or not at all, with their record in it."""
+"""Frames as an MP4 or a PNG, whole or not at all, that says what it is: by its pixels, its metadata, a signature."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Self
 
 import av
 import cv2
 import numpy as np
+import numpy.typing as npt
+from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
 
 from schemas import ConfigError
-from trainer.sampling.provenance import KEY, with_png_text
+from trainer.sampling.config import ProvenanceConfig
+from trainer.sampling.provenance import KEY, text_of, with_png_text
 from trainer.sampling.request import Frames, Size
+from trainer.sampling.signing import Signer, manifest_of
+from trainer.sampling.watermark import mark
+
+Picture = npt.NDArray[np.uint8]
 
 VIDEO, PICTURE = ".mp4", ".png"
 _BT709 = 1
@@ -42,60 +53,170 @@ def check_out(path: Path, size: Size | None = None) -> bool:
     return suffix == VIDEO
 
 
-def write(path: Path, frames: Frames, rate: Fraction, crf: int, text: str) -> None:
-    """Write frames; the ending says as what.
+class Output:
+    """One MP4 or PNG, written as its frames come: marked, with its record in it, signed, whole or not at all.
+
+    A context manager: left by an exception, it leaves nothing behind. Equal frames, rates and records give equal pixels
+    and metadata; the signature is another one each time.
 
     Args:
         path: Ends in `.mp4`, or for one frame in `.png`.
-        frames: uint8 (F, H, W, 3), display RGB.
         rate: Frames a second.
         crf: Of H.264.
-        text: The record.
+        record: As `record_of` makes it.
+        press: With what it is marked and signed; neither without it.
+    """
+
+    def __init__(
+        self, path: Path, rate: Fraction, crf: int, record: Mapping[str, Any], press: Press | None = None
+    ) -> None:
+        self._path, self._record, self._press = path, record, press
+        self._bare = path.with_name(f".{path.stem}.bare{path.suffix}")
+        self._signed = path.with_name(f".{path.stem}.signed{path.suffix}")
+        self._is_picture = path.suffix.lower() == PICTURE
+        self._video = None if self._is_picture else _Video(self._bare, rate, crf, text_of(record))
+
+    def add(self, frames: Frames) -> None:
+        """Write the next frames, uint8 (F, H, W, 3), display RGB.
+
+        Raises:
+            ConfigError: They cannot be written.
+        """
+        pictures = iter(frames) if self._press is None else self._press.mark(frames)
+        with self._told():
+            for picture in pictures:
+                if self._video is None:
+                    self._bare.write_bytes(_png(picture, text_of(self._record)))
+                else:
+                    self._video.add(picture)
+
+    def close(self) -> None:
+        """Sign what was written and put it into its place.
+
+        Raises:
+            ConfigError: It cannot be written or signed.
+        """
+        with self._told():
+            if self._video is not None:
+                self._video.close()
+            if self._press is not None:
+                self._press.signer.sign(self._bare, self._signed, manifest_of(self._record, self._path.name))
+                self._signed.replace(self._path)
+            else:
+                self._bare.replace(self._path)
+
+    def discard(self) -> None:
+        """Take away what is not in its place."""
+        if self._video is not None:
+            self._video.abandon()
+        for path in (self._bare, self._signed):
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(f"{self._path}: cannot be written: {error.strerror or error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self.discard()
+
+
+class Press:
+    """With what the outputs of a run are marked and signed.
+
+    Args:
+        config: Whose mark and signature.
 
     Raises:
-        ConfigError: It cannot be written.
+        ConfigError: The signer cannot sign.
     """
-    scratch = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    try:
-        if path.suffix.lower() == PICTURE:
-            scratch.write_bytes(_png(frames[0], text))
-        else:
-            _write_mp4(scratch, frames, rate, crf, text)
-        scratch.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        scratch.unlink(missing_ok=True)
+
+    def __init__(self, config: ProvenanceConfig) -> None:
+        self.signer = Signer(config.signer)
+        self._key = config.watermark_key if config.watermark else None
+
+    def mark(self, frames: Iterable[Picture]) -> Iterator[Picture]:
+        """The frames with the watermark in them, one by one; as they are where the config wants none."""
+        return iter(frames) if self._key is None else mark(frames, self._key)
 
 
-def _png(frame: np.ndarray, text: str) -> bytes:
+def write(
+    path: Path, frames: Frames, rate: Fraction, crf: int, record: Mapping[str, Any], press: Press | None = None
+) -> None:
+    """Write frames that are all there; the arguments are those of `Output`.
+
+    Raises:
+        ConfigError: They cannot be written.
+    """
+    with Output(path, rate, crf, record, press) as output:
+        output.add(frames)
+
+
+def _png(frame: Picture, text: str) -> bytes:
     is_done, data = cv2.imencode(PICTURE, np.ascontiguousarray(frame[..., ::-1]))
     assert is_done
     return with_png_text(data.tobytes(), text)
 
 
-def _write_mp4(path: Path, frames: Frames, rate: Fraction, crf: int, text: str) -> None:
+class _Video:
     """H.264 in 4:2:0, BT.709, limited range; no date in the file, so that the same frames give the same bytes."""
-    with av.open(str(path), "w", options={"fflags": "+bitexact", "movflags": "+faststart"}) as output:
-        output.metadata[KEY] = text
-        options = {"crf": str(crf), "preset": "medium", "flags": "+bitexact"}
-        stream = output.add_stream("libx264", rate, options=options)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
+
+    def __init__(self, path: Path, rate: Fraction, crf: int, text: str) -> None:
+        self._path, self._rate, self._crf, self._text = path, rate, crf, text
+        self._reformatter = VideoReformatter()
+        self._output: OutputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._count = 0
+
+    def add(self, picture: Picture) -> None:
+        """Encode a frame; the first one sets the size."""
+        output, stream = self._opened(*picture.shape[:2])
+        frame = self._reformatter.reformat(
+            av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
+            format="yuv420p",
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.MPEG,
+            dst_colorspace=Colorspace.ITU709,
+        )
+        frame.pts, frame.time_base = self._count, 1 / self._rate
+        self._count += 1
+        output.mux(stream.encode(frame))
+
+    def close(self) -> None:
+        """Write what the encoder still holds."""
+        assert self._output is not None
+        assert self._stream is not None
+        self._output.mux(self._stream.encode(None))
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the file, whatever is in it."""
+        if self._output is not None:
+            self._output.close()
+            self._output = None
+
+    def _opened(self, height: int, width: int) -> tuple[OutputContainer, VideoStream]:
+        if self._output is not None and self._stream is not None:
+            return self._output, self._stream
+        output = av.open(str(self._path), "w", options={"fflags": "+bitexact", "movflags": "+faststart"})
+        self._output = output
+        output.metadata[KEY] = self._text
+        options = {"crf": str(self._crf), "preset": "medium", "flags": "+bitexact"}
+        stream = output.add_stream("libx264", self._rate, options=options)
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         context = stream.codec_context
         context.thread_count = _THREADS
-        context.time_base = 1 / rate
+        context.time_base = 1 / self._rate
         context.color_range = int(ColorRange.MPEG)
         context.colorspace = context.color_trc = context.color_primaries = _BT709
-        reformatter = VideoReformatter()
-        for number, picture in enumerate(frames):
-            frame = reformatter.reformat(
-                av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"),
-                format="yuv420p",
-                src_color_range=ColorRange.JPEG,
-                dst_color_range=ColorRange.MPEG,
-                dst_colorspace=Colorspace.ITU709,
-            )
-            frame.pts, frame.time_base = number, 1 / rate
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+        self._stream = stream
+        return output, stream

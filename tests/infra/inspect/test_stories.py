@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import json
 
-from infra.inspect.assets import embedded
 from infra.inspect.sql import open_views
 from infra.inspect.stories import MAX_TEXT, tell_many
+from infra.web.policy import embedded
 from pipeline.dataset import Dataset
 
 

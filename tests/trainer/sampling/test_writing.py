@@ -15,7 +15,7 @@ from PIL import Image
 from infra.demo.encode import Encoding, encode
 from schemas import ConfigError
 from trainer.sampling import Size
-from trainer.sampling.provenance import read_record, record_of, text_of, with_png_text
+from trainer.sampling.provenance import read_record, record_of, with_png_text
 from trainer.sampling.request import Frames
 from trainer.sampling.writing import check_out, write
 
@@ -31,14 +31,14 @@ def gradient(num: int) -> Frames:
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     path = tmp_path / "out.mp4"
-    write(path, gradient(9), Fraction(24000, 1001), 17, text_of(RECORD))
+    write(path, gradient(9), Fraction(24000, 1001), 17, RECORD)
     return path
 
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Path:
     path = tmp_path / "out.png"
-    write(path, gradient(1), Fraction(24), 17, text_of(RECORD))
+    write(path, gradient(1), Fraction(24), 17, RECORD)
     return path
 
 
@@ -62,12 +62,12 @@ def test_a_picture_is_exact_and_any_reader_sees_its_record(picture: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.png"])
-def test_the_same_frames_give_the_same_bytes_and_leave_nothing_else(tmp_path: Path, name: str) -> None:
+def test_the_same_frames_unsigned_give_the_same_bytes_and_leave_nothing_else(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     frames = gradient(1 if name.endswith("png") else 5)
-    write(path, frames, Fraction(24), 17, text_of(RECORD))
+    write(path, frames, Fraction(24), 17, RECORD)
     before = path.read_bytes()
-    write(path, frames, Fraction(24), 17, text_of(RECORD))
+    write(path, frames, Fraction(24), 17, RECORD)
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == [name]
 
@@ -75,7 +75,7 @@ def test_the_same_frames_give_the_same_bytes_and_leave_nothing_else(tmp_path: Pa
 def test_a_long_prompt_survives(tmp_path: Path) -> None:
     record = record_of({"prompt": "\u00e9" * 16_000})
     for name in ("a.mp4", "a.png"):
-        write(tmp_path / name, gradient(1), Fraction(24), 17, text_of(record))
+        write(tmp_path / name, gradient(1), Fraction(24), 17, record)
         assert read_record(tmp_path / name) == record
 
 

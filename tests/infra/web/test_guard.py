@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.serve.guard import is_known_host
+from infra.web.guard import is_known_host
 
 
 @pytest.mark.parametrize(

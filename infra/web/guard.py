@@ -3,7 +3,7 @@
 A browser sends requests for any page that is open in it. So the Host must be this machine's (a foreign name that
 resolves to it is DNS rebinding), a request must not come from another site, and a change carries the token of this
 process, which other sites' pages cannot read. It is no protection from other users of this machine: who may open the
-port may look, and label.
+port may look, and do what the page does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 TOKEN_HEADER = "X-Rushes-Token"  # noqa: S105 - a header's name
+JSON = "application/json"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -44,17 +45,18 @@ def is_known_host(host: str, bound: str) -> bool:
     return True
 
 
-def guard(bound: str, token: str) -> Middleware:
+def guard(bound: str, token: str, bodies: tuple[str, ...] = (JSON,)) -> Middleware:
     """A middleware that turns away whom it must, and marks every answer.
 
     Args:
         bound: The host that the server listens on.
         token: Of this process.
+        bodies: Content types of a change; none that a form of another site could send.
     """
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        response = _refusal(request, bound, token)
+        response = _refusal(request, bound, token, bodies)
         if response is None:
             try:
                 response = await handler(request)
@@ -66,7 +68,7 @@ def guard(bound: str, token: str) -> Middleware:
     return check
 
 
-def _refusal(request: web.Request, bound: str, token: str) -> web.StreamResponse | None:
+def _refusal(request: web.Request, bound: str, token: str, bodies: tuple[str, ...]) -> web.StreamResponse | None:
     host = request.headers.get(hdrs.HOST, "")
     if not is_known_host(host, bound):
         return _refused("this server is not known by that name")
@@ -81,8 +83,9 @@ def _refusal(request: web.Request, bound: str, token: str) -> web.StreamResponse
     given = request.headers.get(TOKEN_HEADER, "")
     if not hmac.compare_digest(given.encode(errors="replace"), token.encode()):
         return _refused("the token of this server is missing; load the page again")
-    if request.content_type != "application/json":
-        return web.json_response({"error": "JSON is wanted"}, status=415)
+    if request.content_type not in bodies:
+        wanted = " or ".join("JSON" if body == JSON else body for body in bodies)
+        return web.json_response({"error": f"{wanted} is wanted"}, status=415)
     return None
 
 

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from infra.sample_request import Asked
+from infra.studio.line import MAX_WAITING, Line, Order, Progress, State
+from schemas import ConfigError
+
+
+def order(name: str, *, draft: bool = False) -> Order:
+    asked = Asked(prompt=f"p {name}", out=Path("o.mp4"))
+    return Order(id=name, set_id=name, number=0, asked=asked, form={"mode": "text"}, draft=draft)
+
+
+def standing(line: Line) -> list[tuple[str, str, int]]:
+    return [(one["id"], one["state"], one["place"]) for one in line.to_json()["orders"]]
+
+
+def test_orders_are_taken_as_they_came_and_know_their_place() -> None:
+    line = Line()
+    line.add([order("a"), order("b"), order("c")])
+    first = line.first()
+    assert first is not None
+    assert standing(line) == [("a", "running", 0), ("b", "waiting", 1), ("c", "waiting", 2)]
+    assert line.claim("c")
+    assert not line.claim("c")
+    line.finish("a", State.done)
+    line.finish("c", State.failed, "too large")
+    assert standing(line) == [("a", "done", 0), ("b", "waiting", 1), ("c", "failed", 0)]
+    assert line.to_json()["orders"][2]["message"] == "too large"
+
+
+def test_only_what_waits_can_be_cancelled_and_is_then_not_made() -> None:
+    line = Line()
+    line.add([order("a"), order("b")])
+    assert line.cancel("a")
+    assert not line.cancel("a")
+    assert not line.cancel("nobody")
+    assert line.first() == order("b")
+    assert not line.cancel("b")
+    assert line.waiting() == []
+
+
+def test_a_closed_line_lets_go_of_whoever_waits_for_an_order() -> None:
+    line, got = Line(), []
+    waiting = threading.Thread(target=lambda: got.append(line.first()))
+    waiting.start()
+    line.close()
+    waiting.join(20)
+    assert got == [None]
+    line.add([order("a")])
+    assert line.first() is None
+
+
+def test_an_order_wakes_whoever_waits_for_one() -> None:
+    line, got = Line(), []
+    waiting = threading.Thread(target=lambda: got.append(line.first()))
+    waiting.start()
+    line.add([order("a")])
+    waiting.join(20)
+    assert got == [order("a")]
+
+
+def test_too_many_are_refused_and_none_of_them_is_taken() -> None:
+    line = Line()
+    line.add([order(str(k)) for k in range(MAX_WAITING - 1)])
+    with pytest.raises(ConfigError, match=f"{MAX_WAITING - 1} wait already"):
+        line.add([order("x"), order("y")])
+    assert len(line.waiting()) == MAX_WAITING - 1
+
+
+def test_what_is_over_is_forgotten_in_time_and_what_is_not_never() -> None:
+    line = Line()
+    line.add([order("stays")])
+    for k in range(200):
+        line.add([order(str(k))])
+        assert line.cancel(str(k))
+    names = [name for name, _, _ in standing(line)]
+    assert names[0] == "stays"
+    assert names[-1] == "199"
+    assert len(names) < 100
+
+
+def test_progress_is_of_what_runs() -> None:
+    line = Line()
+    line.add([order("a"), order("b")])
+    assert line.to_json()["is_ready"] is False
+    line.open()
+    line.first()
+    line.show(Progress(2, 8, 1, 0.25))
+    assert line.to_json()["progress"] == {"step": 2, "steps": 8, "num": 1, "share": 0.25}
+    assert line.to_json()["is_ready"] is True
+    line.finish("a", State.done)
+    line.first()
+    assert line.to_json()["progress"] is None
