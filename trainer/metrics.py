@@ -93,7 +93,9 @@ class _TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise ConfigError("log.tensorboard: the package tensorboard is not installed") from error
+            raise ConfigError(
+                "log.tensorboard: the package tensorboard is not installed: pip install 'rushes[boards]'"
+            ) from error
         self._writer = SummaryWriter(str(folder))
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
@@ -109,7 +111,9 @@ class _WeightsAndBiases:
         try:
             import wandb
         except ImportError as error:
-            raise ConfigError("log.wandb_project: the package wandb is not installed") from error
+            raise ConfigError(
+                "log.wandb_project: the package wandb is not installed: pip install 'rushes[boards]'"
+            ) from error
         self._run = wandb.init(project=project, dir=str(folder), name=name, resume="allow")
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
