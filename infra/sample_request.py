@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -13,11 +14,14 @@ from pydantic import Field, ValidationError, model_validator
 from infra.policy.gate import gate_of
 from infra.sample_config import SampleConfig
 from schemas import Config, ConfigError, Probe, file_digest
-from trainer.sampling import Mode, Region, Request, Shot, Size, check_prompt
+from trainer.sampling import Frames, Mode, Region, Request, Shot, Size, check_prompt, check_size
+from trainer.sampling.plan import available_memory, gib
 from trainer.sampling.reading import probe_media, read_media
 from trainer.sampling.writing import check_out
 
 _MAX_SHOTS_BYTES = 1 << 20
+_COPIES = 3
+"""Of a given clip in 8 bit, while it is read and joined."""
 
 
 class AskedShot(Config):
@@ -56,6 +60,11 @@ class Asked(Config):
     variation_seed: int = 0
     shots: tuple[AskedShot, ...] = ()
     """One after the other, in a video whose length is theirs."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All that is given, in order."""
+        return tuple(path for path in (self.image, self.video, self.connect) if path is not None)
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -184,35 +193,22 @@ def make_asked(values: object, where: str) -> Asked:
         raise ConfigError(f"{where}: {f'{key}: ' if key else ''}{message[0].lower()}{message[1:]}") from error
 
 
-def given_of(asked: Asked, config: SampleConfig) -> Given:
+def given_of(asked: Asked, config: SampleConfig, available_bytes: float | None = None) -> Given:
     """Read what is given, and settle size and length.
 
+    Args:
+        asked: What is asked for.
+        config: How.
+        available_bytes: Memory for what is given; what is free now, without it.
+
     Raises:
-        ConfigError: Something cannot be read, does not go together, or is refused by the policy.
+        ConfigError: Something cannot be read, does not go together, is too large, or is refused by the policy.
     """
     for prompt in asked.prompts:
         check_prompt(prompt, config)
         _refuse(prompt, config)
     mode = asked.mode()
-    paths = [path for path in (asked.image, asked.video, asked.connect) if path is not None]
-    probes = [probe_media(path) for path in paths]
-    for path, probe, wants_image in zip(paths, probes, (asked.image is not None, False), strict=False):
-        if probe.is_image != wants_image:
-            said, other = ("picture", "image") if probe.is_image else ("video", "video")
-            raise ConfigError(f"{path}: is a {said}: give it by --{other}")
-    size = _size(asked, probes, config)
-    check_out(asked.out, size)
-    _check_lengths(asked, config)
-    most = config.frames(config.max_seconds)
-    notes = []
-    for path, probe in zip(paths, probes, strict=True):
-        if probe.width * size.height != probe.height * size.width:
-            how = "cut at its edges (fit: crop)" if config.fit == "crop" else "put between black bars (fit: fit)"
-            notes.append(f"{path} is {probe.width}x{probe.height} and is {how} to {size.width}x{size.height}")
-    clips = [
-        read_media(path, probe, size, config.rate, most, config.fit) for path, probe in zip(paths, probes, strict=True)
-    ]
-    strength = config.strength if asked.strength is None else asked.strength
+    clips, size, notes = _read_clips(asked, config, available_bytes)
     seconds = config.seconds if asked.seconds is None else asked.seconds
     shots = tuple(
         Shot(prompt, config.frames(shot.seconds), shot.cut)
@@ -226,16 +222,57 @@ def given_of(asked: Asked, config: SampleConfig) -> Given:
         num_frames=sum(shot.num_frames for shot in shots) or num_frames,
         seed=asked.seed,
         mode=mode,
-        clips=tuple(clips),
-        strength=strength,
+        clips=clips,
+        strength=config.strength if asked.strength is None else asked.strength,
         region=Region.parse(asked.inpaint) if asked.inpaint is not None else None,
         variation=asked.variation,
         variation_seed=asked.variation_seed,
     )
-    for prompt in request.prompts:
-        _refuse(prompt, config)
-    files = tuple({"name": path.name, "sha256": file_digest(path)} for path in paths)
-    return Given(request, files, tuple(notes))
+    files = tuple({"name": path.name, "sha256": file_digest(path)} for path in asked.paths)
+    return Given(request, files, notes)
+
+
+def _read_clips(
+    asked: Asked, config: SampleConfig, available_bytes: float | None
+) -> tuple[tuple[Frames, ...], Size, tuple[str, ...]]:
+    """The given clips at the size that is made, that size, and what is to be said of them."""
+    paths = asked.paths
+    probes = [probe_media(path) for path in paths]
+    for path, probe, wants_image in zip(paths, probes, (asked.image is not None, False), strict=False):
+        if probe.is_image != wants_image:
+            said, other = ("picture", "image") if probe.is_image else ("video", "video")
+            raise ConfigError(f"{path}: is a {said}: give it by --{other}")
+    size = _size(asked, probes, config)
+    check_size(size, config)
+    check_out(asked.out, size)
+    _check_lengths(asked, config)
+    _check_room(probes, size, config, available_bytes)
+    notes = []
+    for path, probe in zip(paths, probes, strict=True):
+        if probe.width * size.height != probe.height * size.width:
+            how = "cut at its edges (fit: crop)" if config.fit == "crop" else "put between black bars (fit: fit)"
+            notes.append(f"{path} is {probe.width}x{probe.height} and is {how} to {size.width}x{size.height}")
+    most = config.frames(config.max_seconds)
+    clips = tuple(
+        read_media(path, probe, size, config.rate, most, config.fit) for path, probe in zip(paths, probes, strict=True)
+    )
+    return clips, size, tuple(notes)
+
+
+def _check_room(probes: Sequence[Probe], size: Size, config: SampleConfig, available_bytes: float | None) -> None:
+    """Refuse clips that memory does not hold at the size that is made, before they are decoded."""
+    if not probes:
+        return
+    available = available_memory(config, "cpu") if available_bytes is None else available_bytes
+    # A longer one is refused when it is read.
+    longest = [min(probe.duration_s or config.max_seconds, config.max_seconds) for probe in probes]
+    lengths = [1 if probe.is_image else config.frames(each) for probe, each in zip(probes, longest, strict=True)]
+    num_bytes = _COPIES * 3.0 * sum(lengths) * size.width * size.height
+    if num_bytes > available:
+        raise ConfigError(
+            f"this device cannot hold what is asked for: what is given takes {gib(num_bytes)} at "
+            f"{size.width}x{size.height}, and there are {gib(available)}"
+        )
 
 
 def _refuse(prompt: str, config: SampleConfig) -> None:

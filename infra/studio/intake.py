@@ -14,11 +14,7 @@ from infra.studio.line import Order
 from infra.studio.references import References
 from infra.studio.worker import Worker
 from schemas import ConfigError
-from trainer.sampling import Request, Size, check
-from trainer.sampling.plan import gib
-
-_COPIES = 3
-"""Of the frames that are given, in 8 bit, while they are read."""
+from trainer.sampling import check
 
 
 class Intake:
@@ -47,7 +43,6 @@ class Intake:
         outs = [self._history.folder / f"{name}{suffix}" for name in names]
         asked = [asked_of(form, references, out, number) for number, out in enumerate(outs)]
         try:
-            self._check_room(asked[0], references)
             given = self._checked(asked, draft=form.draft)
         except ConfigError as error:
             raise ConfigError(told(str(error), asked[0])) from error
@@ -59,32 +54,13 @@ class Intake:
         ]
         return orders, [told(note, asked[0]) for note in given.notes]
 
-    def _check_room(self, asked: Asked, references: Sequence[Reference]) -> None:
-        """Refuse what is too much before it is decoded at the size that is made.
-
-        Raises:
-            ConfigError: It is too much.
-        """
-        if not references:
-            return
-        native = Size(references[0].width, references[0].height)
-        config, size = self._config, native if asked.size is None else Size.parse(asked.size)
-        check(Request(prompt=asked.prompt, size=size), config)
-        lengths = [1 if one.is_image else config.frames(one.seconds or config.max_seconds) for one in references]
-        num_bytes = _COPIES * 3.0 * sum(lengths) * size.width * size.height
-        if num_bytes > self._worker.available_bytes:
-            raise ConfigError(
-                f"this device cannot hold what is asked for: what is given takes {gib(num_bytes)} at "
-                f"{size.width}x{size.height}, and there are {gib(self._worker.available_bytes)}"
-            )
-
     def _checked(self, asked: Sequence[Asked], *, draft: bool) -> Given:
         """Read what is given, once: the results of a form differ in their noise alone.
 
         Raises:
             ConfigError: It cannot be made, or the policy refuses it.
         """
-        given = given_of(asked[0], self._config)
+        given = given_of(asked[0], self._config, self._worker.available_bytes)
         gate = gate_of(self._config.policy)
         refusal = gate.prompts([asked[0].prompt])[0] if gate is not None else None
         if refusal is not None:

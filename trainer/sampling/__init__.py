@@ -9,7 +9,7 @@ from __future__ import annotations
 from trainer.sampling.config import SamplingConfig
 from trainer.sampling.layout import Grid, Layout, lay_out
 from trainer.sampling.model import ModelSource, find_model
-from trainer.sampling.request import Frames, Mode, Region, Request, Shot, Size, check, check_prompt
+from trainer.sampling.request import Frames, Mode, Region, Request, Shot, Size, check, check_prompt, check_size
 
 __all__ = [
     "Frames",
@@ -24,6 +24,7 @@ __all__ = [
     "Size",
     "check",
     "check_prompt",
+    "check_size",
     "find_model",
     "lay_out",
 ]

@@ -146,7 +146,7 @@ def check(request: Request, config: SamplingConfig) -> None:
     for prompt in request.prompts:
         check_prompt(prompt, config)
     _check_shots(request)
-    _check_size(request.size, config)
+    check_size(request.size, config)
     for name, seed in (("seed", request.seed), ("variation seed", request.variation_seed)):
         if not 0 <= seed <= _MAX_SEED:
             raise ConfigError(f"the {name} lies in 0 to {_MAX_SEED}, got {seed}")
@@ -188,7 +188,12 @@ def _check_shots(request: Request) -> None:
         raise ValueError(f"{request.num_frames=} is not the sum of {request.shots=}")
 
 
-def _check_size(size: Size, config: SamplingConfig) -> None:
+def check_size(size: Size, config: SamplingConfig) -> None:
+    """Refuse a size that is too small or too large.
+
+    Raises:
+        ConfigError: It is.
+    """
     if min(size) < config.min_side or max(size) > config.max_side:
         raise ConfigError(
             f"sides lie in {config.min_side} to {config.max_side} pixels (min_side, max_side), "

@@ -229,6 +229,11 @@ def test_a_prompt_is_written_out_or_stays_and_both_are_shown_and_recorded(
         pytest.param(["--image", "gone.png"], "gone.png: ", id="is not there"),
         pytest.param(["--expand"], "expand.model: is missing", id="expand"),
         pytest.param(["memory_gib=0.01"], "this device cannot hold what is asked for", id="memory"),
+        pytest.param(
+            ["--video", "video", "--size", "4000x4000", "memory_gib=0.5"],
+            "what is given takes 2.",
+            id="memory of a clip",
+        ),
         pytest.param(["guidances.text=2"], "has no 'guidances'; did you mean 'guidance'?", id="key"),
         pytest.param(["text_encoder.max_tokens=9"], "text_encoder.model: has digest", id="encoder"),
     ],

@@ -45,8 +45,6 @@ def test_what_is_given_is_not_decoded_at_a_size_that_is_too_much(
     scratch = references.scratch()
     scratch.write_bytes(video.read_bytes())
     name = references.keep(scratch)
-    # It can be told from what is known of it alone.
-    (tmp_path / "given" / name).write_bytes(b"")
     form = {"mode": "extend", "prompt": "p", "reference": f"given/{name}"}
     intake = Intake(studio_config, references, studio.history, studio.worker)
     with pytest.raises(ConfigError, match=r"sides lie in 16 to 4096"):
