@@ -93,7 +93,7 @@ def _peak_bytes(folder: Path, seconds: int) -> float:
     path = folder / "long.yaml"
     changes = {"solver": {"steps": 2}, "guidance": {"text": 1.0}, "frame_rate": 24.0}
     path.write_text(yaml.safe_dump({**values_of(folder), **changes}))
-    argv = ["sample", str(path), "--prompt", "a small red circle moves to the left", "--size", "256x256"]
+    argv = ["sample", str(path), "--prompt", "a small red circle moves to the left", "--size", "128x96"]
     command = rushes(*argv, "--seconds", str(seconds), "--out", str(folder / f"{seconds}.mp4"))
     with Marked(command, folder / "cwd") as run:
         with sampled(partial(rss_bytes, run.process.pid, "VmHWM"), every_s=0.2) as peak:

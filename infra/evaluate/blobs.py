@@ -32,6 +32,8 @@ VIVID_SHARE, _VIVID_DEG = 0.55, 16.0
 world."""
 _STANDS_OUT_DEG = 12.0
 """How far its colour is turned from what is around it."""
+_BRIGHTEST = 0.88
+"""Over the greatest length in the picture: a white object's sides have 0.75."""
 _HAZE = 0.9
 """What a soft patch counts for beside a flat one."""
 _EDGE = 0.06
@@ -142,6 +144,11 @@ def _seeds(rgb: Plane, away: Plane) -> Iterator[_Seed]:
     # White is a direction that walls and clouds have too; an object is as bright as anything in the picture.
     usable &= (label != NAMES.index("white")) | (length > 0.8 * bright)
     yield from _connected(usable, label, _MIN_SEED_PX)
+    # A face and a wall of nearly its colour touch where the edge between them is weak.
+    yield from _connected(usable & (label != NAMES.index("white")), label, _MIN_SEED_PX, is_parted=True)
+    # A white face before a pale wall is one patch with it, but for what is brightest of all.
+    brightest = length > _BRIGHTEST * np.percentile(length, 99.9)
+    yield from _connected(usable & brightest & (label == NAMES.index("white")), label, _MIN_AREA_PX)
 
 
 def _vivid(rgb: Plane, away: Plane) -> Iterator[_Seed]:
@@ -152,11 +159,15 @@ def _vivid(rgb: Plane, away: Plane) -> Iterator[_Seed]:
     yield from _connected(usable, away.argmin(axis=-1), _MIN_AREA_PX)
 
 
-def _connected(usable: npt.NDArray[np.bool_], label: npt.NDArray[np.int64], least: int) -> Iterator[_Seed]:
-    """The connected patches of each label, of a size that objects have."""
+def _connected(
+    usable: npt.NDArray[np.bool_], label: npt.NDArray[np.int64], least: int, *, is_parted: bool = False
+) -> Iterator[_Seed]:
+    """The connected patches of each label, of a size that objects have; with `is_parted` cut where they are narrow."""
     most = _MAX_AREA_SHARE * label.size
     for name in np.unique(label[usable]):
         mask = (usable & (label == name)).astype(np.uint8)
+        if is_parted:
+            mask = np.asarray(cv2.erode(mask, np.ones((3, 3), np.uint8)), np.uint8)
         _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
         for number in np.flatnonzero((stats[:, 4] >= least) & (stats[:, 4] <= most)):
             if number:

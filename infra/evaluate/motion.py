@@ -61,7 +61,7 @@ def direction(places: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64])
     if len(places) < 2:
         return STILL
     few = max(1, len(places) // 5)
-    gone = places[-few:].mean(axis=0) - places[:few].mean(axis=0)
+    gone = np.median(places[-few:], axis=0) - np.median(places[:few], axis=0)
     lasted = float(times_s[-few:].mean() - times_s[:few].mean())
     length = float(np.linalg.norm(gone))
     if length < max(_LEAST_WAY, STILL_SPEED * lasted):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from infra.demo.vocabulary import SHAPES
 from infra.evaluate.blobs import VIVID_SHARE, Blob, Picture, find_blobs
 from infra.evaluate.color import NAMES
-from infra.evaluate.shape import shape_scores
+from infra.evaluate.shape import Mask, shape_scores
 
 SHORT_SIDE = 160
 """Of the working picture, in pixels: the smallest object is then 17 high."""
@@ -32,7 +32,7 @@ _LEAST_SOFT_FIT, _LEAST_SOFT_AGREEMENT, _LEAST_SOFT_SHARE = 0.45, 0.55, 0.4
 """Of a patch of a vivid colour: what blurs a shape away leaves that there is something, and where."""
 _PATTERN = 5
 """So many patches alike are the pattern of a wall."""
-_SAME_SIZE, _SAME_BRIGHTNESS = 1.5, 1.08
+_SAME_SIZE, _SAME_BRIGHTNESS = 1.5, 1.2
 """Of patches that are alike, the larger over the smaller."""
 _REACH = 0.25
 """How far an object may be from where it was expected, in shorter sides of the picture."""
@@ -162,7 +162,7 @@ class _Track:
         growth = abs(float(np.log(blob.size / last.size))) / (loose * _GROWTH)
         if min(away, here) > reach or turn > 1 or growth > 1 + 0.25 * (gap - 1):
             return float("inf")
-        return min(away, here) / reach + turn + growth - blob.fit
+        return min(away, here) / reach + turn + growth + 2 * _unlike(last.normal, blob.normal) - blob.fit
 
 
 def follow(pictures: Sequence[Picture]) -> list[Seen]:
@@ -201,7 +201,7 @@ def _joined(tracks: Sequence[_Track]) -> list[list[Blob]]:
             taken = {blob.frame for blob in other}
             more = [blob for blob in track.blobs if blob.frame not in taken]
             is_apart = len(more) >= len(track.blobs) - 1
-            if is_apart and min(len(more), len(other)) > 1 and _alike(other[-1], track.blobs[0]):
+            if is_apart and min(len(more), len(other)) > 1 and _alike(other, track.blobs):
                 other.extend(more)
                 other.sort(key=lambda blob: blob.frame)
                 break
@@ -210,9 +210,17 @@ def _joined(tracks: Sequence[_Track]) -> list[list[Blob]]:
     return whole
 
 
-def _alike(last: Blob, first: Blob) -> bool:
-    same_color = int(last.colors.argmin()) == int(first.colors.argmin()) and _turn(last.rgb, first.rgb) < _TURN_DEG
-    return same_color and abs(float(np.log(first.size / last.size))) < 2 * _GROWTH
+def _alike(before: Sequence[Blob], after: Sequence[Blob]) -> bool:
+    """Whether what was lost may be what is found again."""
+    last, first = before[-1], after[0]
+    name = int(last.colors.argmin())
+    if name != int(first.colors.argmin()) or _turn(last.rgb, first.rgb) >= _TURN_DEG:
+        return False
+    # A pale patch of a wall is soon found in another place.
+    least = min(float(np.mean([blob.fit for blob in part])) for part in (before, after))
+    if NAMES[name] in _OF_WALLS and least < _LEAST_MEAN_FIT:
+        return False
+    return abs(float(np.log(first.size / last.size))) < 2 * _GROWTH
 
 
 def _is_pattern(one: Seen, followed: Sequence[Seen]) -> bool:
@@ -226,6 +234,11 @@ def _is_pattern(one: Seen, followed: Sequence[Seen]) -> bool:
         return other.color == one.color and same_size and 1 / _SAME_BRIGHTNESS < lights < _SAME_BRIGHTNESS
 
     return sum(map(is_alike, followed)) >= _PATTERN
+
+
+def _unlike(one: Mask, other: Mask) -> float:
+    """How far two normal masks differ, 0 to 1."""
+    return 1 - float(np.minimum(one, other).sum() / max(float(np.maximum(one, other).sum()), 1e-6))
 
 
 def _turn(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:

@@ -15,16 +15,16 @@ def lines() -> dict[str, Line]:
     config = EvaluateConfig.model_validate(
         {
             "sampling": {"model": "none", "frame_rate": 7.5},
-            "num_prompts": 6,
+            "num_prompts": 4,
             "sizes": {"trained": [[160, 120], [96, 144]], "between": [], "larger": []},
-            "num_frames": [8],
+            "num_frames": [6],
             "seed": 404,
             "is_staged": False,
         }
     )
     said: list[str] = []
     rows = ceiling_and_floor(draw_films(config), 3, 1, said.append)
-    assert said[-1] == "footage cut in two: 6 of 6 judged"
+    assert said[-1] == "footage cut in two: 4 of 4 judged"
     assert {row.source for row in rows} == {CEILING, FLOOR}
     return {line.name: line for line in lines_of(rows)}
 
