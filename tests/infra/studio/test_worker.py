@@ -164,7 +164,7 @@ def planned(*windows: tuple[int, int], available: float = 2**40) -> Plan:
         )
         for request, tokens in windows
     ]
-    return Plan(tuple(made), 1.0, 1.0, available)
+    return Plan(tuple(made), 1.0, 1.0, available, ())
 
 
 def test_requests_fit_where_their_largest_windows_fill_one_pack() -> None:
