@@ -45,6 +45,8 @@ def on_ray(dataset: str, out: Path, report: Any, **values: Any) -> None:
     train_on_ray(dataset=dataset, out=out, report=report, **given)
 
 
+# It takes most of a minute: Ray starts twice two workers, each with DeepSpeed. `make stress` runs it.
+@pytest.mark.stress
 def test_two_ranks_that_read_from_s3_and_lose_one_of_them_end_as_one_process_on_a_disk(
     dataset: str, tmp_path: Path, s3: Any
 ) -> None:

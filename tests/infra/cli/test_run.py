@@ -125,20 +125,12 @@ def test_exactly_the_affected_work_is_stale(
 
 
 def test_ray_and_this_process_give_the_same_tables(footage: Path, dataset: Path, tmp_path: Path) -> None:
+    # The scan, and one of the scorers, which are all of one class; what comes after is not worked on by Ray.
     other = tmp_path / "ds"
-    assert run(footage, other, executor="ray") == 0
-    made = {str(log.parent.relative_to(dataset / "manifest")) for log in (dataset / "manifest").rglob("_delta_log")}
-    assert made >= {
-        "ledger",
-        "clips",
-        "scores/scan",
-        "scores/text_area",
-        "fingerprints",
-        "selection",
-        "buckets",
-        "wide",
-    }
-    for name in made:
+    assert run(footage, other, "--until", "text_area", executor="ray") == 0
+    made = {str(log.parent.relative_to(other / "manifest")) for log in (other / "manifest").rglob("_delta_log")}
+    assert made >= {"files", "videos", "shots", "clips", "scores/scan", "scores/text_area", "fingerprints"}
+    for name in made - {"ledger"}:
         assert content(other, name) == content(dataset, name), name
 
 
