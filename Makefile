@@ -53,7 +53,7 @@ bench: install
 
 # Everything that is killed, broken or slow; one printed line each. Minutes, not seconds.
 stress: install
-	$(BIN)/python -m pytest -m stress -s --timeout 0 tests/stress tests/infra/test_ray_training.py
+	$(BIN)/python -m pytest -m stress -s --timeout 0 tests
 
 # Resolve pyproject.toml anew, keeping the versions of the lists as long as they fit. The two differ in the build of vllm,
 # and the CPU list leaves out what only a CUDA build of torch asks for.

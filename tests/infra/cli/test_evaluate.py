@@ -78,6 +78,8 @@ def test_a_model_that_has_learnt_nothing_scores_nothing_below_footage_and_nothin
     assert (out / "verdicts.parquet").read_bytes() == first
 
 
+# Half a minute; what is measured is tested in `test_modes.py`. `make stress` runs it.
+@pytest.mark.stress
 def test_every_way_of_sampling_is_run_and_measured_once(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
