@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from infra.bench.watermark import measure
 from infra.demo.tiny import tiny_film
 
 
+# Ten seconds; mark and detector have their own tests. `make stress` runs it.
+@pytest.mark.stress
 def test_it_tells_the_curve_the_false_alarms_and_what_the_mark_costs(tmp_path: Path) -> None:
     footage = tmp_path / "footage"
     footage.mkdir()

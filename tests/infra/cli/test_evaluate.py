@@ -53,6 +53,8 @@ def videos(tmp_path: Path) -> Path:
     return folder
 
 
+# Half a minute; judging by the command is tested below on ready videos. `make stress` runs it.
+@pytest.mark.stress
 def test_a_model_that_has_learnt_nothing_scores_nothing_below_footage_and_nothing_is_made_twice(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
