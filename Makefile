@@ -22,11 +22,13 @@ $(STAMP): $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("rushes needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	rm -f .venv/.installed-*
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@$(BIN)/python -c 'import torch' 2>/dev/null || { echo "$$WITH_CUDA"; \
 	    grep -E '$(ONLY_CUDA)' requirements/cuda.txt > .venv/cuda-libraries.txt; \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r .venv/cuda-libraries.txt; }
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps -r .venv/cuda-libraries.txt; }
+	@# On all cores, which pip does on one; like pip it passes over the few files that are for other versions of Python.
+	$(BIN)/python -m compileall -q -j 0 .venv/lib > /dev/null 2>&1 || true
 	$(BIN)/python -c 'import torch'
 	touch $@
 
