@@ -10,12 +10,10 @@ from typing import Any
 
 from captioner.config import EngineConfig
 from schemas import ConfigError, digest, file_digest
+from schemas.weights import WEIGHTS_PATTERN, check_weights
 
-_WEIGHTS = "*.safetensors"
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_DECIDING = (_WEIGHTS, "*.json", "*.jinja", "*.txt", "*.model")
+_DECIDING = (WEIGHTS_PATTERN, "*.json", "*.jinja", "*.txt", "*.model")
 """Files that decide what a model answers: weights, configs, templates, and tokenizers in all their forms."""
-_MAX_HEADER_BYTES = 100 << 20
 
 
 @dataclass(frozen=True)
@@ -93,34 +91,10 @@ def find_model(path: str, *, key: str) -> ModelFolder:
         raise ConfigError(f"{key}: {path}: holds no model (there is no config.json)")
     try:
         config = json.loads((folder / "config.json").read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{key}: {path}/config.json: cannot be read: {error}") from error
     named = config.get("architectures") if isinstance(config, dict) else None
     if not (isinstance(named, list) and named and isinstance(named[0], str)):
         raise ConfigError(f"{key}: {path}/config.json: names no architecture")
-    if not any(folder.glob(_WEIGHTS)):
-        pickles = [found.name for pattern in _PICKLES for found in folder.glob(pattern)]
-        hint = f"; {pickles[0]} may hold code and is not loaded" if pickles else ""
-        raise ConfigError(f"{key}: {path}: has no weights ({_WEIGHTS}){hint}")
-    for weights in folder.glob(_WEIGHTS):
-        if not _is_whole(weights):
-            raise ConfigError(f"{key}: {weights}: is cut off or no file of weights")
+    check_weights(folder, key)
     return ModelFolder(folder, config)
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file of weights is as long as its own header says.
-
-    Source: the format of safetensors: 8 bytes of length, a header in JSON, and the numbers.
-    """
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= _MAX_HEADER_BYTES:
-                return False
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        ends = [int(entry["data_offsets"][1]) for entry in header.values()]
-        return path.stat().st_size == 8 + length + max(ends)
-    except (OSError, ValueError, AttributeError, KeyError, IndexError, TypeError):
-        return False

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from schemas import ConfigError, digest, file_digest
+from schemas.weights import WEIGHTS_PATTERN, check_weights
 
-_WEIGHTS = "*.safetensors"
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_DECIDING = (_WEIGHTS, "*.json", "*.txt", "*.model", "*.txt.gz")
+_DECIDING = (WEIGHTS_PATTERN, "*.json", "*.txt", "*.model", "*.txt.gz")
 """Files that decide what comes out: weights, configs, and tokenizers in all their forms."""
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(/[\w.-]+)*")
-_MAX_HEADER_BYTES = 100 << 20
 _SILENCE_S = 10.0
 """A hub that has not answered by then is not there."""
 
@@ -68,37 +66,8 @@ def find_pretrained(
     if not isinstance(about, dict):
         raise ConfigError(f"{key}: {described}: must hold keys and values")
     if has_weights:
-        _check_weights(folder, key)
+        check_weights(folder, key)
     return Pretrained(folder, about)
-
-
-def _check_weights(folder: Path, key: str) -> None:
-    found = sorted(folder.glob(_WEIGHTS))
-    if not found:
-        pickles = [path.name for pattern in _PICKLES for path in folder.glob(pattern)]
-        hint = f"; {pickles[0]} may hold code and is not loaded" if pickles else ""
-        raise ConfigError(f"{key}: {folder}: has no weights ({_WEIGHTS}){hint}")
-    for path in found:
-        if not _is_whole(path):
-            raise ConfigError(f"{key}: {path}: is cut off or no file of weights")
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file of weights is as long as its own header says.
-
-    Source: the format of safetensors: 8 bytes of length, a header in JSON, and the numbers.
-    """
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= _MAX_HEADER_BYTES:
-                return False
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        ends = [int(entry["data_offsets"][1]) for entry in header.values()]
-        return path.stat().st_size == 8 + length + max(ends)
-    except (OSError, ValueError, AttributeError, KeyError, IndexError, TypeError, RecursionError):
-        return False
 
 
 def _of_hub(name: str, key: str) -> Path:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas import load_config
+from infra.cli.config import config_of
+from infra.cli.progress import REPORT_S, Pace, say
 
 if TYPE_CHECKING:
     from infra.captioner_table import Table
     from pipeline.manifest import Manifest
-
-REPORT_S = 10.0
-"""Between two lines on the progress."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -48,10 +44,10 @@ def run_training(args: argparse.Namespace) -> int:
     from pipeline.media import MediaLimits
     from pipeline.storage import spooled
 
-    config = load_config(FinetuneConfig, Path(args.config), list(args.overrides))
+    config = config_of(args, FinetuneConfig)
     pairs = caption_pairs(_manifests(args.dataset), answers=config.answers, caption_set=config.caption_set)
     learnt, kept = split(pairs, config.held_out_ratio)
-    _say(f"{len(learnt)} clips to learn from, {len(kept)} kept back")
+    say(f"{len(learnt)} clips to learn from, {len(kept)} kept back")
     folder = finetune(config, learnt, kept, args.out, limits=MediaLimits(), open_source=spooled, say=_SometimesSay())
     if os.environ.get("RANK", "0") == "0":
         print(f"the model is in {folder}: caption.engine.model={folder}")
@@ -68,9 +64,9 @@ def run_evaluation(args: argparse.Namespace) -> int:
     from captioner.finetune import caption_pairs
     from infra.captioner_table import captioner_table
 
-    config = load_config(EvaluateConfig, Path(args.config), list(args.overrides))
+    config = config_of(args, EvaluateConfig)
     pairs = caption_pairs(_manifests(args.dataset), answers=config.answers, caption_set=config.caption_set)
-    table = captioner_table(config, pairs, args.clip, _say)
+    table = captioner_table(config, pairs, args.clip, say)
     print(json.dumps(table)) if args.json else _print_table(table)
     return 0
 
@@ -109,15 +105,9 @@ class _SometimesSay:
     """Says every few seconds how far the training is, and everything else at once."""
 
     def __init__(self) -> None:
-        self._said = 0.0
+        self._pace = Pace(REPORT_S, is_first_due=True)
 
     def __call__(self, text: str) -> None:
-        now = time.monotonic()
         is_step = text.startswith("step") and "clips/s" in text
-        if not is_step or now - self._said >= REPORT_S:
-            self._said = now if is_step else self._said
-            _say(text)
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        if not is_step or self._pace.is_due():
+            say(text)

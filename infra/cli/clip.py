@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from schemas import load_config
-
-REPORT_S = 10.0
-"""Between two lines on the progress."""
+from infra.cli.config import config_of
+from infra.cli.progress import StepProgress, say
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,15 +40,12 @@ def run_training(args: argparse.Namespace) -> int:
     from pipeline.clip.train import WEIGHTS_FILE, train
     from pipeline.clip.train_config import ClipTrainConfig
 
-    overrides = list(getattr(args, "overrides", []))
-    if args.steps is not None:
-        overrides.append(f"steps={args.steps}")
-    config = load_config(ClipTrainConfig, Path(args.config), overrides)
+    config = config_of(args, ClipTrainConfig, steps="steps")
     learnt, kept = split(captioned_clips(args.dataset), config.held_out_share)
-    _say(f"{len(learnt)} clips to learn from, {len(kept)} kept back")
-    train(config, learnt, args.out, _Progress(config.steps))
+    say(f"{len(learnt)} clips to learn from, {len(kept)} kept back")
+    train(config, learnt, args.out, StepProgress(config.steps))
     weights = args.out / WEIGHTS_FILE
-    _say(f"{weights}: {weights.stat().st_size / 2**20:.2f} MiB")
+    say(f"{weights}: {weights.stat().st_size / 2**20:.2f} MiB")
     if len(kept) < 2:
         return 0
     return _evaluate(str(weights), None, kept, as_json=args.json)
@@ -88,21 +81,3 @@ def _evaluate(weights: str, architecture: str | None, clips: Any, *, as_json: bo
         f"mean cosine {found.mean_true:.3f} against {found.mean_false:.3f}"
     )
     return 0
-
-
-class _Progress:
-    """Says every few seconds how far the training is."""
-
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._started = self._said = time.monotonic()
-
-    def __call__(self, done: int, loss: float) -> None:
-        now = time.monotonic()
-        if now - self._said >= REPORT_S or done == self._steps:
-            self._said = now
-            _say(f"step {done} of {self._steps}: loss {loss:.3f}, {now - self._started:.0f} s")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas import ConfigError, load_config
+from infra.cli.config import config_of
+from infra.cli.progress import Pace, say
+from schemas import ConfigError
 
 if TYPE_CHECKING:
     from infra.evaluate.run import Report
 
 PARTS = ("adherence", "consistency", "modes")
-TERMINAL_S, LOG_S = 2.0, 60.0
-"""Between two lines on the progress: on a terminal, and where nobody watches."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,18 +44,15 @@ def run(args: argparse.Namespace) -> int:
     from infra.evaluate.run import evaluate, judge_folder
 
     parts = _parts(args.only)
-    say = _SometimesSay()
+    progress = _SometimesSay()
     if args.videos is not None:
         if args.config is not None or args.only is not None:
             raise ConfigError("command line: --videos judges what is there: it goes without CONFIG.yaml and --only")
-        report = judge_folder(args.videos, args.out, say)
+        report = judge_folder(args.videos, args.out, progress)
     else:
         if args.config is None:
             raise ConfigError("command line: CONFIG.yaml is missing, or --videos DIR")
-        overrides = list(getattr(args, "overrides", []))
-        if args.out is not None:
-            overrides.append(f"out={json.dumps(str(args.out))}")
-        report = evaluate(load_config(EvaluateConfig, Path(args.config), overrides), parts, say)
+        report = evaluate(config_of(args, EvaluateConfig, out="out"), parts, progress)
     _print(report, as_json=args.json)
     return 0
 
@@ -85,11 +80,8 @@ class _SometimesSay:
     """Says every now and then how far it is."""
 
     def __init__(self) -> None:
-        self._said = time.monotonic()
-        self._every_s = TERMINAL_S if sys.stderr.isatty() else LOG_S
+        self._pace = Pace()
 
     def __call__(self, text: str) -> None:
-        now = time.monotonic()
-        if now - self._said >= self._every_s:
-            self._said = now
-            print(text, file=sys.stderr, flush=True)
+        if self._pace.is_due():
+            say(text)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.cli.address import add_address
-from schemas import ConfigError, load_config
+from infra.cli.config import config_of
+from infra.cli.progress import Pace, say
+from schemas import ConfigError
 
 if TYPE_CHECKING:
     from infra.policy import Refusal
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from infra.sample_request import Asked, Given
     from trainer.sampling import ModelSource
 
-TERMINAL_S, LOG_S = 2.0, 60.0
-"""Between two lines on the progress: on a terminal, and where nobody watches."""
 MAX_VARIATIONS = 64
 SOME_REFUSED = 1
 """Exit status where the policy kept some of several requests, or of the outputs, from being made."""
@@ -82,10 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from infra.sample_config import SampleConfig
     from trainer.sampling import find_model
 
-    overrides = list(getattr(args, "overrides", []))
-    if args.steps is not None:
-        overrides.append(f"solver.steps={args.steps}")
-    config = load_config(SampleConfig, Path(args.config), overrides)
+    config = config_of(args, SampleConfig, steps="solver.steps")
     if args.serve:
         return _serve(config, args)
     asked, num_refused = _allowed(_asked(args), config, args)
@@ -93,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     jobs = _jobs(asked, config, is_expanded=args.expand)
     for job in jobs:
         for note in job.given.notes:
-            _say(note)
+            say(note)
     if args.plan:
         return _tell_plan(jobs, config, source, draft=args.draft, as_json=args.json)
     num_refused += _make(jobs, config, source, draft=args.draft, as_json=args.json)
@@ -146,10 +141,10 @@ def _serve(config: SampleConfig, args: argparse.Namespace) -> int:
         if getattr(args, name) is not None:
             raise ConfigError(f"command line: --serve does not go with --{name}: the page asks for it")
 
-    def say(url: str) -> None:
+    def show(url: str) -> None:
         print(json.dumps({"url": url}) if args.json else f"{url}  (Ctrl-C ends it)", flush=True)
 
-    serve(config, folder=Path(args.out or RESULTS), host=args.host, port=args.port, say=say)
+    serve(config, folder=Path(args.out or RESULTS), host=args.host, port=args.port, say=show)
     return 0
 
 
@@ -236,12 +231,12 @@ def _expanded(prompts: Sequence[str], config: SampleConfig) -> list[str]:
         refusal = gate.policy.check(expansion.text) if gate is not None else None
         if refusal is not None:
             found[number] = expansion = Expansion(prompt, is_expanded=False)
-            _say(f"prompt: {prompt!r} stays as it is: the longer one is {refusal}")
+            say(f"prompt: {prompt!r} stays as it is: the longer one is {refusal}")
         elif expansion.is_expanded:
-            _say(f"prompt: {expansion.text}")
+            say(f"prompt: {expansion.text}")
         else:
             lost = f": the longer one lacked {', '.join(expansion.lost)}" if expansion.lost else ""
-            _say(f"prompt: {prompt!r} stays as it is{lost}")
+            say(f"prompt: {prompt!r} stays as it is{lost}")
         check_prompt(expansion.text, config)
     return [expansion.text for expansion in found]
 
@@ -274,7 +269,7 @@ def _make(jobs: Sequence[Job], config: SampleConfig, source: ModelSource, *, dra
     planned.refuse()
     writer = Writer(config, source)
     sampler = Sampler(config, source, _Progress())
-    drafts = Drafts(jobs[0].asked.out, writer, _say) if draft else None
+    drafts = Drafts(jobs[0].asked.out, writer, say) if draft else None
     num_refused = 0
     with ExitStack() as stack:
         outputs = [
@@ -284,7 +279,7 @@ def _make(jobs: Sequence[Job], config: SampleConfig, source: ModelSource, *, dra
         notes = sampler.stream(requests, [output.add for output in outputs], drafts)
         for job, output, said in zip(jobs, outputs, notes, strict=True):
             for note in said:
-                _say(f"{job.asked.out}: {note}")
+                say(f"{job.asked.out}: {note}")
             if isinstance(output.told, Refusal):
                 num_refused += 1
                 _tell_refused(job.asked.out, output.told, as_json=as_json)
@@ -306,15 +301,8 @@ class _Progress:
     """Says every now and then how far the sampling is."""
 
     def __init__(self) -> None:
-        self._said = time.monotonic()
-        self._every_s = TERMINAL_S if sys.stderr.isatty() else LOG_S
+        self._pace = Pace()
 
     def __call__(self, step: int, steps: int, num: int) -> None:
-        now = time.monotonic()
-        if now - self._said >= self._every_s:
-            self._said = now
-            _say(f"step {step} of {steps}, {num} at once")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        if self._pace.is_due():
+            say(f"step {step} of {steps}, {num} at once")

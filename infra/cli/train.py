@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas import ConfigError, load_config
+from infra.cli.config import config_of
+from infra.cli.progress import Pace, say
+from schemas import ConfigError
 
 if TYPE_CHECKING:
     from trainer.config import TrainConfig
     from trainer.metrics import StepRecord
-
-TERMINAL_S, LOG_S = 2.0, 60.0
-"""Between two lines on the progress: on a terminal, and where nobody watches."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -52,10 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from trainer.config import TrainConfig
 
-    overrides = list(getattr(args, "overrides", []))
-    if args.steps is not None:
-        overrides.append(f"steps={args.steps}")
-    config = load_config(TrainConfig, Path(args.config), overrides)
+    config = config_of(args, TrainConfig, steps="steps")
     if args.dry_run:
         return _tell(config, args)
     if args.out is None:
@@ -150,19 +144,14 @@ class _Progress:
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
-        self._said = 0.0
-        self._every_s = TERMINAL_S if sys.stderr.isatty() else LOG_S
+        self._pace = Pace(is_first_due=True)
 
     def __call__(self, record: StepRecord) -> None:
-        now = time.monotonic()
-        if now - self._said < self._every_s and record.step != self._steps:
+        if not self._pace.is_due(is_last=record.step == self._steps):
             return
-        self._said = now
         left_s = (self._steps - record.step) * record.elapsed_s
-        print(
+        say(
             f"step {record.step:,} of {self._steps:,}: loss {record.loss:.4f}, "
             f"{record.useful_tokens_per_s:,.0f} tokens/s, waste {record.waste:.1%}, mfu {record.mfu:.1%}, "
-            f"wait {record.data_wait_s / record.elapsed_s:.1%}, about {left_s / 60:,.0f} min left",
-            file=sys.stderr,
-            flush=True,
+            f"wait {record.data_wait_s / record.elapsed_s:.1%}, about {left_s / 60:,.0f} min left"
         )

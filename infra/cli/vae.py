@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schemas import ConfigError, load_config
+from infra.cli.config import config_of
+from infra.cli.progress import StepProgress, say
+from schemas import ConfigError
 
 if TYPE_CHECKING:
     from trainer.vae_train import TrainingClip, VaeTrainConfig
 
-_REPORT_S = 20.0
-"""Between two lines on the progress."""
 FIGURES_FILE = "figures.json"
 
 
@@ -48,11 +46,11 @@ def run_training(args: argparse.Namespace) -> int:
     from trainer.vae_train.train import train
 
     config, learnt, kept = _load(args)
-    _say(f"{len(learnt)} clips to learn from, {len(kept)} kept back")
-    progress = _Progress(config.steps)
+    say(f"{len(learnt)} clips to learn from, {len(kept)} kept back")
+    progress = StepProgress(config.steps)
     folder = train(config, learnt, args.out, MediaLimits(), spooled, progress, finish=args.finish)
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    _say(f"{folder}: {size / 2**20:.2f} MiB")
+    say(f"{folder}: {size / 2**20:.2f} MiB")
     return _evaluate(config, str(folder), kept, args) if kept else 0
 
 
@@ -69,10 +67,7 @@ def run_evaluation(args: argparse.Namespace) -> int:
 def _load(args: argparse.Namespace) -> tuple[VaeTrainConfig, list[TrainingClip], list[TrainingClip]]:
     from trainer.vae_train import VaeTrainConfig, split, training_clips
 
-    overrides = list(getattr(args, "overrides", []))
-    if getattr(args, "steps", None) is not None:
-        overrides.append(f"steps={args.steps}")
-    config = load_config(VaeTrainConfig, Path(args.config), overrides)
+    config = config_of(args, VaeTrainConfig, steps="steps")
     return config, *split(training_clips(args.dataset), config.held_out_share)
 
 
@@ -107,21 +102,3 @@ def _evaluate(config: VaeTrainConfig, model: str, clips: list[TrainingClip], arg
         f"SSIM {found.ssim:.3f}, flicker {found.flicker:.2f} of {found.motion:.2f} levels of change"
     )
     return 0
-
-
-class _Progress:
-    """Says every few seconds how far the training is."""
-
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
-        self._started = self._said = time.monotonic()
-
-    def __call__(self, done: int, loss: float) -> None:
-        now = time.monotonic()
-        if now - self._said >= _REPORT_S or done == self._steps:
-            self._said = now
-            _say(f"step {done} of {self._steps}: loss {loss:.4f}, {now - self._started:.0f} s")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
