@@ -1,16 +1,16 @@
 """Pairs of clips that are worth comparing: some second of one looks like some second of the other.
 
 A key stands for a second of a clip: the mean picture of that time in coefficients so low that a crop moves them
-little, of unit length. The sign of odd horizontal frequencies is taken off, so that mirrored pictures meet. Keys are
-found by an index; of those that meet, the ones stay whose difference a crop could explain.
+little, of unit length. The index sees keys without the sign of odd horizontal frequencies, so that mirrored pictures
+meet. Of those that meet, the ones stay that are alike with their signs, as they are or mirrored: strangers rarely are.
 """
 
-# K keys, D coefficients of a key
+# K keys, D coefficients of a key, Q pairs of keys
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,9 @@ _SAME: Final = 0.998
 _NEIGHBOURS: Final = 16
 _NEIGHBOURS_EXACT: Final = 100
 """Keys that a key meets at most. Where more clips show the same, the others are met through each other."""
+STRAIGHT: Final = 1
+MIRRORED: Final = 2
+"""Bits of the ways in which a pair is alike."""
 _MIN_COSINE: Final = 0.84
 """Copies of real footage meet with 0.89 and more, a crop of a tenth among them; of strangers that meet every second one
 lies below."""
@@ -63,6 +66,8 @@ class Candidates:
     """Greater than `first`."""
     similarity: Floats
     """The best cosine between any two of their keys."""
+    ways: npt.NDArray[np.uint8]
+    """As they are or mirrored, or both: the sum of `STRAIGHT` and `MIRRORED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,22 @@ class _Keys:
     """Keys of some clips."""
 
     vectors: npt.NDArray[np.float16]
-    """(K, D): unit length, odd frequencies without their sign."""
+    """(K, D): unit length."""
     clips: npt.NDArray[np.int32]
     """(K,), ascending."""
+
+    def unsigned(self, begin: int, end: int) -> Floats:
+        """Some of them as the index sees them."""
+        vectors = self.vectors[begin:end].astype(np.float32)
+        vectors[:, _ODD] = np.abs(vectors[:, _ODD])
+        return vectors
+
+    def cosines(self, one: Array, other: Array) -> tuple[Floats, Floats]:
+        """Of pairs of keys, (Q,): as they are, and with one of each pair mirrored."""
+        products = self.vectors[one].astype(np.float32) * self.vectors[other]
+        odd = products[:, _ODD].sum(axis=1)
+        even = products[:, ~_ODD].sum(axis=1)
+        return even + odd, even - odd
 
 
 def find_candidates(fingerprints: Fingerprints, clips: Array, *, exact_keys: int = EXACT_KEYS) -> Candidates:
@@ -86,20 +104,17 @@ def find_candidates(fingerprints: Fingerprints, clips: Array, *, exact_keys: int
     keys = _all_keys(fingerprints, clips)
     if not len(keys.clips):
         none = np.zeros(0, np.int64)
-        return Candidates(none, none, none.astype(np.float32))
+        return Candidates(none, none, none.astype(np.float32), none.astype(np.uint8))
     is_exact = len(keys.clips) <= exact_keys
     index = _flat(keys) if is_exact else _inverted(keys)
     count = min(_NEIGHBOURS_EXACT if is_exact else _NEIGHBOURS, len(keys.clips))
-    codes: list[Array] = []
-    cosines: list[Array] = []
+    blocks = []
     for begin in range(0, len(keys.clips), _BLOCK):
-        block = keys.vectors[begin : begin + _BLOCK].astype(np.float32)
-        found, neighbours = index.search(block, count)
-        code, cosine = _pairs(keys.clips[begin : begin + len(block)], keys.clips[neighbours], found, neighbours >= 0)
-        codes.append(code)
-        cosines.append(cosine)
-    code, cosine = _best(np.concatenate(codes), np.concatenate(cosines))
-    return Candidates(code >> 32, code & 0xFFFFFFFF, cosine)
+        cosines, neighbours = index.search(keys.unsigned(begin, begin + _BLOCK), count)
+        own, column = np.nonzero((neighbours >= 0) & (cosines >= _MIN_COSINE))
+        blocks.append(_pairs(keys, own + begin, neighbours[own, column]))
+    pairs = _merged(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    return Candidates(pairs.code >> 32, pairs.code & 0xFFFFFFFF, pairs.cosine, pairs.ways)
 
 
 def _all_keys(fingerprints: Fingerprints, clips: Array) -> _Keys:
@@ -130,7 +145,6 @@ def _keys_of(fingerprints: Fingerprints, clips: Array) -> tuple[Floats, Array]:
     scale = fingerprints.change_step[clips] / width
     pictures = fingerprints.pictures[clips][:, _USED].astype(np.float32)
     keys = (sums[start + width[owner]] - sums[start]) * scale[owner, None].astype(np.float32) + pictures[owner]
-    keys[:, _ODD] = np.abs(keys[:, _ODD])
     length = np.linalg.norm(keys, axis=1)
     keys /= np.maximum(length, 1e-3)[:, None]
     first = keys[np.repeat(np.cumsum(num) - num, num)]
@@ -144,7 +158,7 @@ def _flat(keys: _Keys) -> faiss.Index:
 
     flat = faiss.IndexFlatIP(keys.vectors.shape[1])
     for begin in range(0, len(keys.clips), _BLOCK):
-        flat.add(keys.vectors[begin : begin + _BLOCK].astype(np.float32))
+        flat.add(keys.unsigned(begin, begin + _BLOCK))
     return flat
 
 
@@ -158,25 +172,39 @@ def _inverted(keys: _Keys) -> faiss.Index:
     inverted.cp.niter = 8
     rng = np.random.default_rng(_SEED)
     sample = np.sort(rng.choice(num, min(num, _TRAINED_KEYS * num_cells), replace=False))
-    inverted.train(keys.vectors[sample].astype(np.float32))
+    inverted.train(_Keys(keys.vectors[sample], keys.clips[sample]).unsigned(0, len(sample)))
     for begin in range(0, num, _BLOCK):
-        inverted.add(keys.vectors[begin : begin + _BLOCK].astype(np.float32))
+        inverted.add(keys.unsigned(begin, begin + _BLOCK))
     inverted.nprobe = _PROBES
     return inverted
 
 
-def _pairs(own: Array, other: Array, cosine: Array, is_found: Array) -> tuple[Array, Array]:
-    """Pairs of different clips that are similar enough, as one number each: first clip times 2**32 plus second."""
-    own = np.broadcast_to(own[:, None], other.shape).astype(np.int64)
-    close = is_found & (own != other) & (cosine >= _MIN_COSINE)
-    own, other = own[close], other[close].astype(np.int64)
-    return _best((np.minimum(own, other) << 32) | np.maximum(own, other), cosine[close])
+class _Pairs(NamedTuple):
+    """Pairs of clips, each once, in ascending order."""
+
+    code: npt.NDArray[np.int64]
+    """The first clip times 2**32 plus the second."""
+    cosine: Floats
+    ways: npt.NDArray[np.uint8]
 
 
-def _best(code: Array, cosine: Array) -> tuple[Array, Array]:
-    """Each pair once, with its best cosine."""
-    order = np.lexsort((-cosine, code))
-    code, cosine = code[order], cosine[order]
-    is_first = np.ones(len(code), np.bool_)
-    is_first[1:] = code[1:] != code[:-1]
-    return code[is_first], cosine[is_first]
+def _pairs(keys: _Keys, one: Array, other: Array) -> _Pairs:
+    """The different clips of pairs of keys that are alike with their signs."""
+    differ = keys.clips[one] != keys.clips[other]
+    one, other = one[differ], other[differ]
+    straight, mirrored = keys.cosines(one, other)
+    cosine = np.maximum(straight, mirrored)
+    ways = STRAIGHT * (straight >= _MIN_COSINE) + MIRRORED * (mirrored >= _MIN_COSINE)
+    alike = ways > 0
+    clips = np.sort(np.stack([keys.clips[one[alike]], keys.clips[other[alike]]]).astype(np.int64), axis=0)
+    return _merged(clips[0] << 32 | clips[1], cosine[alike], ways[alike].astype(np.uint8))
+
+
+def _merged(code: Array, cosine: Array, ways: Array) -> _Pairs:
+    """Each pair once, with its best cosine and all its ways."""
+    if not len(code):
+        return _Pairs(code, cosine, ways)
+    order = np.argsort(code, kind="stable")
+    code, cosine, ways = code[order], cosine[order], ways[order]
+    begins = np.flatnonzero(np.diff(code, prepend=-1))
+    return _Pairs(code[begins], np.maximum.reduceat(cosine, begins), np.bitwise_or.reduceat(ways, begins))

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.dedup.alignment import Alignment, Sequences, align
+from pipeline.dedup.candidates import MIRRORED, STRAIGHT
 from pipeline.dedup.fingerprint import LAYOUT, LUMA_ORDER, MIRROR, NUM_INSTANT
 from pipeline.dedup.registration import crop_luma, find_window, reversed_window
 from pipeline.dedup.store import Fingerprints
@@ -70,20 +71,33 @@ class Comparison:
     mirrored: Array
 
 
-def compare(fingerprints: Fingerprints, first: Array, second: Array) -> Comparison:
+def compare(fingerprints: Fingerprints, first: Array, second: Array, ways: Array) -> Comparison:
     """Compare clips pair by pair.
 
     Args:
         fingerprints: All.
         first: Places of the pairs' first clips, none longer than its second.
         second: Places of the second ones.
+        ways: Whether to compare them as they are, mirrored, or both: the sum of `STRAIGHT` and `MIRRORED`.
     """
-    mine = sequences(fingerprints, first)
-    theirs = sequences(fingerprints, second)
-    flipped = replace(theirs, values=theirs.values * MIRROR[_READ])
-    straight, mirrored = _compare(mine, theirs), _compare(mine, flipped)
-    result = _better(straight, mirrored)
-    result.mirrored[:] = _worth(mirrored) > _worth(straight)
+    result = _worthless(len(ways))
+    for way, signs in ((STRAIGHT, np.ones(NUM_INSTANT, np.float32)), (MIRRORED, MIRROR[_READ])):
+        places = np.flatnonzero(ways & way)
+        if not len(places):
+            continue
+        theirs = sequences(fingerprints, second[places])
+        found = _compare(sequences(fingerprints, first[places]), replace(theirs, values=theirs.values * signs))
+        found.mirrored[:] = way == MIRRORED
+        better = _better(_pick(result, places), found)
+        for one in fields(Comparison):
+            getattr(result, one.name)[places] = getattr(better, one.name)
+    return result
+
+
+def _worthless(num: int) -> Comparison:
+    """Results of pairs that have not been compared in any way."""
+    result = Comparison(*(np.zeros(num, np.bool_ if one.name == "mirrored" else float) for one in fields(Comparison)))
+    result.still[:] = -np.inf
     return result
 
 

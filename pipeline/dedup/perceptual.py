@@ -82,10 +82,10 @@ def accepted_pairs(fingerprints: Fingerprints, candidates: Candidates, config: P
     # A picture is compared with pictures: a moment of a video that looks like it is no copy of it.
     counts = fingerprints.num_instants
     alike = (counts[first] == 1) == (counts[second] == 1)
-    first, second = first[alike], second[alike]
+    first, second, ways = first[alike], second[alike], candidates.ways[alike]
 
     def accepted(block: Array) -> pa.Table:
-        found = compare(fingerprints, first[block], second[block])
+        found = compare(fingerprints, first[block], second[block], ways[block])
         return _accepted(fingerprints, first[block], second[block], found, config)
 
     # NumPy lets go of Python's lock in what takes longest.
