@@ -37,8 +37,11 @@ def edge_map(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """
     # In whole numbers: OpenCV's filters over floats do not round alike every time.
     soft = cv2.GaussianBlur(grey.astype(np.uint16) * _FINENESS, (0, 0), _NOISE_SIGMA_PX)
-    across, down = cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)
-    slope = across * across + down * down
+    # Twelve bits: signed numbers of sixteen hold the slopes too, and are twice as fast as floats.
+    signed = soft.view(np.int16)
+    across, down = (cv2.Sobel(signed, cv2.CV_16S, *way).astype(np.float32) for way in ((1, 0), (0, 1)))
+    slope = cv2.multiply(across, across)
+    cv2.accumulateSquare(down, slope)
     height, width = grey.shape
     side = max(1, min(width // THUMB_WIDTH, height // THUMB_HEIGHT))
     rows, columns = height // side, width // side
