@@ -66,6 +66,9 @@ class LocalExecutor:
 
     def run(self, stage: Stage[In], work: Worklist) -> Iterator[Result]:
         """Do all inputs, the most costly first; results come as they are ready."""
+        if not len(work):
+            # A worker would load its model for nothing.
+            return
         waiting = _Shared(work.entries())
         done: queue.Queue[Result | object] = queue.Queue(maxsize=1024)
         stop = threading.Event()
