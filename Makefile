@@ -36,7 +36,8 @@ demo: install
 	$(BIN)/rushes demo --out out/demo
 
 test: install
-	$(BIN)/python -m pytest
+	# Two processes: most tests use one core.
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install
 	$(BIN)/ruff format --check .
