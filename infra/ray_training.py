@@ -52,12 +52,15 @@ def train_on_ray(
         ConfigError: The config, the dataset and the folder do not go together, the cluster is too small, or the
             training came to nothing.
     """
+    from infra.training_samples import samples_of
     from trainer.loop import begin
 
     folder = RunFolder(out.resolve())
     # A worker runs in another folder.
     dataset = dataset if "://" in dataset else str(Path(dataset).resolve())
-    begin(folder, config, dataset, resume=resume, num_ranks=num_ranks)
+    config = _from_anywhere(config)
+    show = samples_of(config, folder.path)
+    begin(folder, config, dataset, resume=resume, num_ranks=num_ranks, show=show)
     with cluster(address):
         import ray
         from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -90,13 +93,22 @@ def _rank(given: dict[str, Any]) -> None:
     import torch
     from ray.train.torch import get_device
 
+    from infra.training_samples import samples_of
     from trainer.loop import train
 
     if torch.cuda.is_available():
         torch.cuda.set_device(get_device())
-    config = TrainConfig.model_validate(given["config"])
+    config, out = TrainConfig.model_validate(given["config"]), Path(given["out"])
     # The run has begun, and a group that is started again goes on with it.
-    train(config, given["dataset"], Path(given["out"]), resume=True, report=lambda record: None)
+    train(config, given["dataset"], out, resume=True, report=lambda record: None, show=samples_of(config, out))
+
+
+def _from_anywhere(config: TrainConfig) -> TrainConfig:
+    """A config whose recipe is found from any folder."""
+    if config.samples.recipe is None:
+        return config
+    samples = config.samples.model_copy(update={"recipe": str(Path(config.samples.recipe).resolve())})
+    return config.model_copy(update={"samples": samples})
 
 
 def _refuse_too_many(num_ranks: int, there: int, *, on_gpus: bool) -> None:

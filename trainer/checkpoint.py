@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,14 +25,12 @@ from typing import Any, Self
 import torch
 
 from schemas import ConfigError
-from trainer.distributed import Ranks
 
 VERSION = 1
 FOLDER = "checkpoints"
 WEIGHT = "weight"
 MEAN = "ema"
-_ABOUT = "checkpoint.json"
-_SCRATCH = ".scratch-"
+ABOUT = "checkpoint.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,80 +67,7 @@ class DamagedError(Exception):
     """A checkpoint that cannot be read; the one before may."""
 
 
-def save(
-    run_folder: Path,
-    pieces: Sequence[Piece],
-    *,
-    step: int,
-    run: str,
-    shapes: Mapping[str, Sequence[int]],
-    state: Mapping[str, Any],
-    keep: int,
-    ranks: Ranks,
-) -> None:
-    """Write a checkpoint, all ranks together, and remove those too old to be kept.
-
-    Raises:
-        ConfigError: It cannot be written.
-    """
-    folder = run_folder / FOLDER / f"{step:08d}"
-    scratch = folder.with_name(f"{_SCRATCH}{folder.name}")
-    if ranks.is_first:
-        _try(lambda: _empty(scratch), scratch)
-    ranks.wait()
-    name = f"rank-{ranks.rank:05d}.safetensors"
-    sums = ranks.gather((name, _try(lambda: _write_pieces(scratch / name, pieces), scratch)))
-    if ranks.is_first:
-        about = {"version": VERSION, "step": step, "run": run, "shapes": shapes, "state": state, "files": dict(sums)}
-        _try(lambda: _finish(scratch, folder, about), folder)
-        for old in _folders(run_folder)[keep:]:
-            shutil.rmtree(old)
-    ranks.wait()
-
-
-def _try(write: Callable[[], str | None], path: Path) -> str | None:
-    try:
-        return write()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def _empty(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-
-
-def _write_pieces(path: Path, pieces: Sequence[Piece]) -> str:
-    """Write one rank's file to the disk itself; give its digest."""
-    from safetensors.torch import save as to_bytes
-
-    starts = {f"{piece.kind}/{piece.name}": piece.start for piece in pieces}
-    tensors = {f"{piece.kind}/{piece.name}": piece.values.detach().cpu().contiguous() for piece in pieces}
-    data = to_bytes(tensors, {"starts": json.dumps(starts)})
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashlib.sha256(data).hexdigest()
-
-
-def _finish(scratch: Path, folder: Path, about: Mapping[str, Any]) -> None:
-    with (scratch / _ABOUT).open("w", encoding="utf-8") as file:
-        json.dump(about, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    if folder.exists():
-        shutil.rmtree(folder)
-    scratch.replace(folder)
-    descriptor = os.open(folder.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _folders(run_folder: Path) -> list[Path]:
+def folders(run_folder: Path) -> list[Path]:
     """Checkpoints, the newest first."""
     found = [path for path in (run_folder / FOLDER).glob("*") if path.name.isdecimal() and path.is_dir()]
     return sorted(found, key=lambda path: int(path.name), reverse=True)
@@ -160,16 +83,16 @@ def newest(run_folder: Path, warn: Callable[[str], None]) -> Path | None:
     Raises:
         ConfigError: There are some, and none of them can be read.
     """
-    folders = _folders(run_folder)
-    for folder in folders:
+    found = folders(run_folder)
+    for folder in found:
         try:
             check(folder)
         except DamagedError as error:
             warn(f"{error}; it is passed over")
         else:
             return folder
-    if folders:
-        raise ConfigError(f"{run_folder / FOLDER}: none of {len(folders)} checkpoints can be read; name another --out")
+    if found:
+        raise ConfigError(f"{run_folder / FOLDER}: none of {len(found)} checkpoints can be read; name another --out")
     return None
 
 
@@ -198,15 +121,15 @@ def read_about(folder: Path) -> About:
         DamagedError: It says nothing that can be read, or is of another version.
     """
     try:
-        found = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         version = found.pop("version")
         about = About(**found)
         # A name must not lead out of the folder.
         names_are_plain = all(Path(name).name == name for name in about.files)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DamagedError(f"{folder}: {_ABOUT} cannot be read: {error}") from error
+        raise DamagedError(f"{folder}: {ABOUT} cannot be read: {error}") from error
     if version != VERSION or not names_are_plain:
-        raise DamagedError(f"{folder}: {_ABOUT} is of version {version!r}, we read {VERSION}")
+        raise DamagedError(f"{folder}: {ABOUT} is of version {version!r}, we read {VERSION}")
     return about
 
 

@@ -116,6 +116,23 @@ class HeldOutConfig(Config):
     """Times on the path, evenly spread."""
 
 
+class SamplesConfig(Config):
+    """What the model makes while it trains, for people to look at: RUN/samples/STEP-NUMBER.mp4."""
+
+    every_steps: int = Field(5000, ge=1, json_schema_extra=_NO_EFFECT)
+    """Steps between two sets, each of them from a checkpoint."""
+    prompts: tuple[str, ...] = Field((), max_length=64, json_schema_extra=_NO_EFFECT)
+    """Always the same ones, each with a noise of its own that stays the same; nothing is made without one."""
+    recipe: str | None = Field(None, json_schema_extra=_NO_EFFECT)
+    """A config of `rushes sample`: with which encoders, how large, how long; the `model` in it does not count."""
+
+    @model_validator(mode="after")
+    def _has_recipe(self) -> Self:
+        if self.prompts and self.recipe is None:
+            raise ValueError("prompts need a recipe")
+        return self
+
+
 class CheckpointConfig(Config):
     """When the run is saved."""
 
@@ -123,6 +140,8 @@ class CheckpointConfig(Config):
     """Steps between two checkpoints."""
     keep: int = Field(3, ge=1, json_schema_extra=_NO_EFFECT)
     """Newest checkpoints that are kept."""
+    beside: bool = Field(True, json_schema_extra=_NO_EFFECT)
+    """Write beside the training, from a copy in main memory; else the training waits for the disk."""
 
 
 class LogConfig(Config):
@@ -154,6 +173,7 @@ class TrainConfig(Config):
     guard: GuardConfig = GuardConfig()
     engine: EngineConfig = EngineConfig()
     held_out: HeldOutConfig = HeldOutConfig()
+    samples: SamplesConfig = SamplesConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     log: LogConfig = LogConfig()
 

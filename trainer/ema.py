@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
 
-from trainer.engine import Fragment
+from trainer.engine import Engine, Fragment
 
 
 class Ema:
@@ -27,6 +28,10 @@ class Ema:
         decay = min(self._decay, (1 + step) / (10 + step))
         for flat, mean in self._means.items():
             mean.lerp_(flat.detach(), 1 - decay)
+
+    def shown_by(self, engine: Engine) -> AbstractContextManager[None]:
+        """Let an engine run with the mean in the place of its weights."""
+        return engine.showing(self._means)
 
     def of(self, fragment: Fragment) -> torch.Tensor:
         """The mean of a part of a parameter, (length,); shares its memory."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,6 +181,38 @@ class Engine:
         zero = self._engine.optimizer
         found = zero.fp32_partitioned_groups_flat if self._stage == 3 else zero.single_partition_of_fp32_groups
         return list(found)
+
+    @contextmanager
+    def showing(self, others: Mapping[torch.Tensor, torch.Tensor]) -> Iterator[None]:
+        """Run with other values in the place of the weights, and take these up again, bit for bit.
+
+        Args:
+            others: By fp32 partition, as large; they are changed meanwhile.
+        """
+        self._exchange(others)
+        try:
+            yield
+        finally:
+            self._exchange(others)
+
+    @torch.no_grad()
+    def _exchange(self, others: Mapping[torch.Tensor, torch.Tensor]) -> None:
+        """Swap the fp32 partitions with others, and let the weights that the model computes with follow."""
+        for flat, other in others.items():
+            kept = flat.detach().clone()
+            flat.data.copy_(other)
+            other.copy_(kept)
+        zero = self._engine.optimizer
+        if self._stage < 3:
+            zero.update_lp_params()
+            return
+        for group in range(len(zero.fp32_partitioned_groups_flat)):
+            zero._reassign_or_swap_out_partitioned_parameters(group)
+        # Small weights are kept whole, and are put together anew from the parts.
+        kept_whole = zero.persistent_parameters
+        if kept_whole:
+            kept_whole[0].partition(kept_whole)
+            kept_whole[0].all_gather(kept_whole)
 
     def fragments(self) -> Iterator[Fragment]:
         """What this rank keeps, parameter by parameter; together the ranks keep every number once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,15 +17,19 @@ from schemas import MediaError, digest
 from trainer.batch import Batch, collate, idle_batch
 from trainer.config import TrainConfig
 from trainer.distributed import Ranks
-from trainer.engine import Engine
 from trainer.examples import Choice, Example, grid_of, make_example, read_stored
 from trainer.flow import token_losses
+from trainer.linear import LinearPredictor, fit_linear
+from trainer.model.dit import Packed
+from trainer.model.patchify import patchify
 from trainer.model.ulysses import SequenceGroup, whole
 from trainer.packing import bits, hashes_of, uniforms
 from trainer.packing.best_fit import best_fit
 from trainer.sample_rows import SampleRows, read_captions
 from trainer.tasks import draw_task
 
+_FITTED_SAMPLES = 256
+"""By which the linear predictor is fitted: mean and covariance of a patch are known well by then."""
 _EPOCH = -1
 """In the place of an epoch: what is drawn for a measurement is always the same, and not what any step draws."""
 
@@ -48,6 +52,10 @@ def trials(rows: SampleRows, config: TrainConfig) -> list[Trial]:
     order = np.argsort(bits(rows.hashes, config.seed, "held_out"), kind="stable")[: config.held_out.num_samples]
     count = config.held_out.num_times
     return [Trial(int(index), (k + 0.5) / count) for index in order for k in range(count)]
+
+
+Predictor = Callable[[Packed], torch.Tensor]
+"""A model in whatever stands around it."""
 
 
 class HeldOut:
@@ -76,16 +84,14 @@ class HeldOut:
         self._channels, self._text_width = patch_channels, text_width
         self._trials = trials(rows, config)
 
-    def measure(self, engine: Engine, ranks: Ranks) -> dict[str, Any] | None:
-        """Losses of all trials, all ranks together; None where there are none."""
+    def measure(self, engine: Predictor, ranks: Ranks) -> dict[str, Any] | None:
+        """Losses of all trials, all ranks together, with the weights that the engine shows; None without trials."""
         if not self._trials:
             return None
         cells: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        engine.module.eval()
         with torch.no_grad():
             for batch in self._batches(ranks):
                 self._add(cells, batch, engine(batch.packed))
-        engine.module.train()
         joined: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for part in ranks.gather(dict(cells)):
             for key, (loss, count) in part.items():
@@ -135,6 +141,27 @@ class HeldOut:
         except (ShardError, MediaError):
             return None
         return make_example(stored, choice, config.model)
+
+
+def linear_predictor(store: ShardStore, rows: SampleRows, config: TrainConfig) -> LinearPredictor | None:
+    """The best linear predictor by some of the samples that are trained on; None where none can be read.
+
+    Args:
+        store: The dataset's shards.
+        rows: Samples that are trained on.
+        config: The run's.
+    """
+
+    def patches() -> Iterator[torch.Tensor]:
+        for index in np.argsort(bits(rows.hashes, config.seed, "linear"), kind="stable")[:_FITTED_SAMPLES]:
+            try:
+                stored = read_stored(store, rows.row(int(index)), None, 0)
+            except (ShardError, MediaError):
+                # The training counts it when it meets it.
+                continue
+            yield patchify(stored.latent_CFHW, config.model.patch)
+
+    return fit_linear(patches(), config.flow)
 
 
 def sample_losses(

@@ -6,7 +6,10 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
@@ -21,7 +24,7 @@ from trainer.ema import Ema
 from trainer.engine import Engine
 from trainer.export import export
 from trainer.flow import token_losses
-from trainer.held_out import HeldOut
+from trainer.held_out import HeldOut, linear_predictor
 from trainer.incidents import Incidents
 from trainer.metrics import StepRecord, boards, peak_flops
 from trainer.model.dit import DiT, DiTParams
@@ -30,6 +33,7 @@ from trainer.model.ulysses import sequence_group
 from trainer.optimizer import rate_at
 from trainer.prepare import check_fit, patch_channels, pin, split
 from trainer.run_folder import HELD_OUT, STEPS, Pinned, RunFolder
+from trainer.saver import Saver
 from trainer.state import pieces_of, restore, scalars_of
 from trainer.steps import Steps, clips_digest
 
@@ -38,7 +42,23 @@ Report = Callable[[StepRecord], None]
 MODEL_FOLDER = "model"
 
 
-def train(config: TrainConfig, dataset: str, out: Path, *, resume: bool, report: Report) -> None:
+class Show(Protocol):
+    """Makes something with the model while it trains."""
+
+    def begin(self, pinned: Pinned) -> None:
+        """Check, before the first step, that it will be able to.
+
+        Raises:
+            ConfigError: It will not.
+        """
+
+    def __call__(self, model: Path, step: int) -> None:
+        """Make it with the exported model of a step."""
+
+
+def train(
+    config: TrainConfig, dataset: str, out: Path, *, resume: bool, report: Report, show: Show | None = None
+) -> None:
     """Train, or go on where the run was stopped.
 
     Args:
@@ -47,6 +67,7 @@ def train(config: TrainConfig, dataset: str, out: Path, *, resume: bool, report:
         out: The run's folder.
         resume: Whether a run that is there goes on.
         report: Told of each step, on the first rank.
+        show: Makes samples on the first rank, each `samples.every_steps`; without it none are made.
 
     Raises:
         ConfigError: The config, the dataset and the folder do not go together, or the training came to nothing.
@@ -57,13 +78,15 @@ def train(config: TrainConfig, dataset: str, out: Path, *, resume: bool, report:
     rank, num_ranks = rank_of_environment()
     if rank == 0:
         # Before DeepSpeed is imported, so that a mistake is told at once.
-        begin(folder, config, dataset, resume=resume, num_ranks=num_ranks)
+        begin(folder, config, dataset, resume=resume, num_ranks=num_ranks, show=show)
     with ranks() as joined:
         joined.wait()
-        Training(config, dataset, folder, folder.load(config), joined).run(report)
+        Training(config, dataset, folder, folder.load(config), joined, show).run(report)
 
 
-def begin(folder: RunFolder, config: TrainConfig, dataset: str, *, resume: bool, num_ranks: int) -> None:
+def begin(
+    folder: RunFolder, config: TrainConfig, dataset: str, *, resume: bool, num_ranks: int, show: Show | None = None
+) -> None:
     """Pin what a new run trains on, or check that there is a run to go on with.
 
     Raises:
@@ -74,6 +97,8 @@ def begin(folder: RunFolder, config: TrainConfig, dataset: str, *, resume: bool,
     pinned = folder.load(config) if folder.is_started else pin(dataset, config)
     learnt, _ = split(pinned.rows, config)
     check_fit(learnt, config, num_ranks, reads_text=pinned.text_width > 0)
+    if show is not None:
+        show.begin(pinned)
     if not folder.is_started:
         folder.start(config, pinned)
 
@@ -87,26 +112,40 @@ class Training:
         folder: The run's.
         pinned: What it trains on.
         ranks: This process among all.
+        show: Makes samples.
     """
 
-    def __init__(self, config: TrainConfig, dataset: str, folder: RunFolder, pinned: Pinned, ranks: Ranks) -> None:
-        self._config, self._folder, self._pinned, self._ranks = config, folder, pinned, ranks
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: str,
+        folder: RunFolder,
+        pinned: Pinned,
+        ranks: Ranks,
+        show: Show | None = None,
+    ) -> None:
+        self._config, self._folder, self._pinned, self._ranks, self._show = config, folder, pinned, ranks, show
         self._run = folder.run_digest(config, pinned)
         widths = {"patch_channels": patch_channels(config, pinned), "text_width": pinned.text_width}
         learnt, held = split(pinned.rows, config)
+        self._learnt = learnt
         self._steps = Steps(learnt, config, **widths)
         self._sequence = sequence_group(config.engine.sequence_ranks)
         # Ranks that share their sequences count as one where samples are shared out.
         team, num_teams = (number // config.engine.sequence_ranks for number in (ranks.rank, ranks.count))
         self._num_batches = -(-config.packing.packs_per_step // num_teams)
-        store = ShardStore(dataset)
+        self._store = store = ShardStore(dataset)
         self._reader = PackReader(store, self._steps, config, rank=team, num_ranks=num_teams, **widths)
         self._held_out = HeldOut(store, held, config, self._sequence, **widths)
         self._params = DiTParams.of(config.model, **widths)
         self._incidents = Incidents(config, folder, ranks, self._sequence)
         self._done = 0
         self._forward_s = 0.0
+        self._all_written = False
         self._build()
+        self._saver = Saver(
+            folder.path, run=self._run, shapes=self._engine.shapes, keep=config.checkpoint.keep, ranks=ranks
+        )
         dtype = torch.bfloat16 if config.engine.precision == "bf16" else torch.float32
         self._peak = peak_flops(config.log, ranks.device, dtype) * ranks.count
         self._boards = boards(config.log, folder.path) if ranks.is_first else []
@@ -168,16 +207,35 @@ class Training:
                 record = self._step(step, started, time.perf_counter() - started)
                 self._done += 1
                 self._log(record, report)
+                if self._all_written:
+                    self._saver.finish()
                 if self._is_due(config.held_out.every_steps):
                     self._measure()
-                if self._is_due(config.checkpoint.every_steps):
+                is_shown = self._show is not None and self._is_due(config.samples.every_steps)
+                if is_shown or self._is_due(config.checkpoint.every_steps):
                     self._save()
+                if is_shown:
+                    self._make_samples()
+        self._saver.finish()
         if self._ranks.is_first:
-            newest = checkpoint.newest(self._folder.path, _warn)
-            assert newest is not None
-            export(newest, config, self._pinned, self._params, self._folder.path / MODEL_FOLDER)
+            self._export()
             for board in self._boards:
                 board.close()
+
+    def _export(self) -> Path:
+        """The model of the newest checkpoint, for others to read."""
+        newest = checkpoint.newest(self._folder.path, _warn)
+        assert newest is not None
+        model = self._folder.path / MODEL_FOLDER
+        export(newest, self._config, self._pinned, self._params, model)
+        return model
+
+    def _make_samples(self) -> None:
+        self._saver.finish()
+        if self._ranks.is_first:
+            assert self._show is not None
+            self._show(self._export(), self._done)
+        self._ranks.wait()
 
     def _is_due(self, every_steps: int) -> bool:
         return self._done % every_steps == 0 or self._done == self._config.steps
@@ -195,7 +253,12 @@ class Training:
         self._incidents.gradient(number, norm, batches, losses)
         if self._ema is not None and math.isfinite(norm):
             self._ema.update(number)
-        loss, forward_s = ranks.sums(sum(float(part.sum()) for part in losses) / max(num_learnt, 1), self._forward_s)
+        loss, forward_s, num_written = ranks.sums(
+            sum(float(part.sum()) for part in losses) / max(num_learnt, 1),
+            self._forward_s,
+            float(self._saver.is_written),
+        )
+        self._all_written = num_written == ranks.count
         slowest_s, wait_s, elapsed_s = ranks.most(self._forward_s, waited_s, time.perf_counter() - started)
         seen = self._steps.seen(work.plan, bad)
         return StepRecord(
@@ -239,23 +302,33 @@ class Training:
             report(record)
 
     def _measure(self) -> None:
-        found = self._held_out.measure(self._engine, self._ranks)
+        # What is exported is the mean, so that is what is measured.
+        self._engine.module.eval()
+        with self._ema.shown_by(self._engine) if self._ema is not None else nullcontext():
+            found = self._held_out.measure(self._engine, self._ranks)
+        self._engine.module.train()
+        if found is not None and found["loss"] is not None and self._linear_loss is not None:
+            found["loss_over_linear"] = found["loss"] / self._linear_loss
         if found is not None and self._ranks.is_first:
             self._folder.append(HELD_OUT, {"step": self._done, **found})
             for board in self._boards:
-                board.add(self._done, {"held_out_loss": found["loss"]})
+                figures = ("loss", "loss_over_linear")
+                board.add(self._done, {f"held_out_{name}": found[name] for name in figures if name in found})
+
+    @cached_property
+    def _linear_loss(self) -> float | None:
+        """That of the best linear predictor on the same trials; None where nothing could be read."""
+        predictor = linear_predictor(self._store, self._learnt, self._config)
+        if predictor is None:
+            return None
+        found = self._held_out.measure(predictor.to(self._ranks.device), self._ranks)
+        return found["loss"] if found is not None else None
 
     def _save(self) -> None:
-        checkpoint.save(
-            self._folder.path,
-            list(pieces_of(self._engine, self._ema)),
-            step=self._done,
-            run=self._run,
-            shapes=self._engine.shapes,
-            state={"optimizer": scalars_of(self._engine), "incidents": self._incidents.to_json()},
-            keep=self._config.checkpoint.keep,
-            ranks=self._ranks,
-        )
+        state = {"optimizer": scalars_of(self._engine), "incidents": self._incidents.to_json()}
+        self._saver.begin(pieces_of(self._engine, self._ema), step=self._done, state=state)
+        if not self._config.checkpoint.beside:
+            self._saver.finish()
 
 
 def _warn(text: str) -> None:

@@ -9,7 +9,8 @@ RUN/
   guard.jsonl       steps whose gradient was too large, with the clips that had the largest losses
   bad_samples.jsonl samples that were left out, and why
   checkpoints/      see `trainer.checkpoint`
-  model/            the running mean of the weights, at the end: see `trainer.export`
+  samples/          STEP-NUMBER.mp4: what the model made while it trained
+  model/            the running mean of the weights, at the end and at each set of samples: see `trainer.export`
 ```
 """
 

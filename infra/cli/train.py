@@ -58,9 +58,11 @@ def run(args: argparse.Namespace) -> int:
         return _tell_clips(config, args.out, args.clips_of)
     if args.ray:
         return _train_on_ray(config, args)
+    from infra.training_samples import samples_of
     from trainer.loop import train
 
-    train(config, args.dataset, args.out, resume=args.resume, report=_Progress(config.steps))
+    show = samples_of(config, args.out)
+    train(config, args.dataset, args.out, resume=args.resume, report=_Progress(config.steps), show=show)
     return 0
 
 

@@ -12,6 +12,7 @@ from schemas import ConfigError
 from trainer import checkpoint
 from trainer.checkpoint import DamagedError, Piece, Pieces
 from trainer.distributed import Ranks, ranks
+from trainer.saver import Saver, _write_pieces
 
 
 @pytest.fixture(scope="module")
@@ -29,23 +30,16 @@ def write(folder: Path, alone: Ranks, step: int, keep: int = 2) -> Path:
         Piece("weight", "b", 0, torch.ones(2)),
         Piece("exp_avg", "a", 0, WEIGHT * 2),
     ]
-    checkpoint.save(
-        folder,
-        pieces,
-        step=step,
-        run="r",
-        shapes={"a": (3, 4), "b": (2,)},
-        state={"guard": {"mean": 0.1}},
-        keep=keep,
-        ranks=alone,
-    )
+    saver = Saver(folder, run="r", shapes={"a": (3, 4), "b": (2,)}, keep=keep, ranks=alone)
+    saver.begin(pieces, step=step, state={"guard": {"mean": 0.1}})
+    saver.finish()
     return folder / "checkpoints" / f"{step:08d}"
 
 
 def add_rank(folder: Path, piece: Piece) -> None:
     """A file of another rank."""
     about = json.loads((folder / "checkpoint.json").read_text())
-    about["files"]["rank-00001.safetensors"] = checkpoint._write_pieces(folder / "rank-00001.safetensors", [piece])
+    about["files"]["rank-00001.safetensors"] = _write_pieces(folder / "rank-00001.safetensors", [piece])
     (folder / "checkpoint.json").write_text(json.dumps(about))
 
 

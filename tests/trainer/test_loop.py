@@ -17,11 +17,13 @@ from pipeline.shards import ShardStore
 from schemas import ConfigError
 from trainer import checkpoint
 from trainer.config import TrainConfig
+from trainer.distributed import ranks
 from trainer.export import load_model
+from trainer.held_out import HeldOut
 from trainer.loop import train
 from trainer.metrics import StepRecord
 from trainer.prepare import patch_channels, split
-from trainer.run_folder import RunFolder
+from trainer.run_folder import Pinned, RunFolder
 from trainer.steps import Steps, clips_digest
 
 Config = Callable[..., TrainConfig]
@@ -97,6 +99,8 @@ def test_the_loss_on_held_out_videos_is_told_by_time_size_and_task(straight: Pat
         assert line["num_trials"] == 6
         assert sum(cell["num_trials"] for cell in line["cells"]) == 6
         assert line["loss"] == pytest.approx(sum(cell["loss"] * cell["num_trials"] for cell in line["cells"]) / 6)
+        # Hardly trained, it says nearly nothing, which is worse than a line through the patches.
+        assert 1 < line["loss_over_linear"] < 10
 
 
 def test_the_running_mean_is_exported_and_loads_as_a_model(straight: Path) -> None:
@@ -109,6 +113,52 @@ def test_the_running_mean_is_exported_and_loads_as_a_model(straight: Path) -> No
     assert all(torch.equal(mean[name], tensor) for name, tensor in exported.items())
     assert all(torch.equal(mean[name], tensor) for name, tensor in model.state_dict().items())
     assert any(not torch.equal(mean[name], tensor) for name, tensor in weights(straight).items())
+
+
+class Told:
+    """Keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def begin(self, pinned: Pinned) -> None:
+        assert pinned.digests["autoencoder_digest"] == "a" * 32
+
+    def __call__(self, model: Path, step: int) -> None:
+        _, about = load_model(model)
+        assert about["step"] == step
+        # What makes samples may draw numbers; the training does not depend on it.
+        torch.rand(1)
+        self.steps.append(step)
+
+
+def test_samples_are_made_with_the_model_of_the_step_and_change_nothing(
+    straight: Path, made_shards: str, tiny_config: Config, tmp_path: Path, read_log: Log
+) -> None:
+    show, out = Told(), tmp_path / "run"
+    config = tiny_config(samples={"every_steps": 4})
+    train(config, made_shards, out, resume=False, report=lambda record: None, show=show)
+    assert show.steps == [4, 8, 10]
+    assert compared(out, read_log) == compared(straight, read_log)
+    assert read_log(out / "heldout.jsonl") == read_log(straight / "heldout.jsonl")
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_the_mean_is_what_is_measured_and_the_weights_come_back(
+    stage: int, straight: Path, made_shards: str, tiny_config: Config, tmp_path: Path, read_log: Log
+) -> None:
+    config, out = tiny_config(engine={"zero_stage": stage}), tmp_path / "run"
+    run(config, made_shards, out)
+    for ours, theirs in zip(compared(out, read_log), compared(straight, read_log), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-5)
+    pinned = RunFolder(out).load(config)
+    _, held = split(pinned.rows, config)
+    widths = {"patch_channels": patch_channels(config, pinned), "text_width": pinned.text_width}
+    with ranks() as alone:
+        model, _ = load_model(out / "model")
+        found = HeldOut(ShardStore(made_shards), held, config, None, **widths).measure(model, alone)
+    assert found is not None
+    assert read_log(out / "heldout.jsonl")[-1]["loss"] == pytest.approx(found["loss"], abs=1e-5)
 
 
 def test_a_stopped_run_goes_on_bit_by_bit(

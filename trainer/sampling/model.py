@@ -79,14 +79,24 @@ def find_model(config: SamplingConfig) -> ModelSource:
         raise ConfigError(f"model: {files.path}/config.json is of another version: {where}: {first['msg']}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"model: {files.path}/config.json is of another version: {error!r}") from error
-    autoencoder = _autoencoder(config, digests)
+    autoencoder, text_encoder = find_encoders(config, digests, reads_text=text_width > 0)
     if autoencoder.channels * math.prod(shape.patch) != patch_channels:
         raise ConfigError(
             f"autoencoder.model: gives {autoencoder.channels} channels, and {folder} was trained on patches of "
             f"{patch_channels} numbers"
         )
-    text_encoder = _text_encoder(config, digests) if text_width else None
     return ModelSource(folder, files, shape, flow, patch_channels, text_width, step, autoencoder, text_encoder)
+
+
+def find_encoders(
+    config: SamplingConfig, digests: Mapping[str, Any], *, reads_text: bool
+) -> tuple[AutoencoderSource, TextEncoderSource | None]:
+    """Find the encoders that a config names, and check that they are those of some digests.
+
+    Raises:
+        ConfigError: One is not there, or is another one.
+    """
+    return _autoencoder(config, digests), _text_encoder(config, digests) if reads_text else None
 
 
 def _folder(name: str) -> Path:
