@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +38,7 @@ def shared_footage() -> Path:
 
 @dataclass(frozen=True)
 class S3:
-    """A bucket on an S3 server of this process."""
+    """A bucket on an S3 server of these tests."""
 
     endpoint: str
     bucket: str
@@ -60,15 +63,24 @@ class S3:
 
 @pytest.fixture(scope="session")
 def _s3_endpoint() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop()
+    # In a process of its own: vLLM, which looks at every variable of every module, stumbles over Flask's.
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        until = time.monotonic() + 60
+        while not _answers(port):
+            assert server.poll() is None, f"moto's server ended with status {server.returncode}"
+            assert time.monotonic() < until, "moto's server does not answer"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+        server.terminate()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
