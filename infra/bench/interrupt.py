@@ -6,7 +6,8 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +19,8 @@ from infra.bench.table import Figure
 
 _RUN_S = 600.0
 """No run of a few small films takes so long, in seconds."""
+_LOOK_EVERY_S = 0.1
+"""Between two looks at what there is to kill."""
 
 
 class Victim(StrEnum):
@@ -146,28 +149,53 @@ def _until_gone(run: Marked, timeout_s: float = 60.0) -> float | None:
 
 def _kill_one(run: Marked, victim: Victim) -> float | None:
     """Kill, as soon as there is one; tell when."""
-    choose: Callable[[], list[int]] = {
-        Victim.driver: lambda: [run.process.pid],
-        Victim.worker: lambda: list(run.workers()),
-        Victim.decoder: run.decoders,
-    }[victim]
     while run.process.poll() is None:
-        if any(kill(pid) for pid in choose()[:1]):
+        if any(kill(pid) for pid in _there(run, victim)[:1]):
             return run.elapsed_s
         time.sleep(0.005)
     return None
 
 
-def moments(seed: int, count: int, longest_s: float) -> list[float]:
-    """So many moments of a run that takes so long, spread over all of it and each random within its share."""
-    rng = random.Random(seed)
-    return [longest_s * (k + rng.random()) / count for k in range(count)]
+def _there(run: Marked, victim: Victim) -> list[int]:
+    """What of its kind could be killed now."""
+    match victim:
+        case Victim.driver:
+            return [run.process.pid]
+        case Victim.worker:
+            return list(run.workers())
+        case Victim.decoder:
+            return run.decoders()
+
+
+def moments(rng: random.Random, count: int, span_s: tuple[float, float]) -> list[float]:
+    """So many moments of a span, spread over all of it and each random within its share."""
+    begin_s, end_s = span_s
+    return [begin_s + (end_s - begin_s) * (k + rng.random()) / count for k in range(count)]
+
+
+def _lives(setting: Setting, name: str, victims: Collection[Victim]) -> dict[Victim, tuple[float, float]]:
+    """Run to the end; tell between which moments there was something of each kind to kill.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    lives: dict[Victim, tuple[float, float]] = {}
+    with setting.start(name) as run:
+        while run.process.poll() is None:
+            now_s = run.elapsed_s
+            for victim in victims:
+                if _there(run, victim):
+                    lives[victim] = lives.get(victim, (now_s, now_s))[0], now_s
+            time.sleep(_LOOK_EVERY_S)
+        if run.process.returncode != 0:
+            raise RuntimeError(f"rushes run ended with status {run.process.returncode}:\n{run.output[-3000:]}")
+    return lives
 
 
 def disturb(
     setting: Setting, victims: Sequence[Victim], seed: int, tell: Callable[[str], None] = print
 ) -> list[Outcome]:
-    """Kill at random moments, one after the other, and tell of each in one line.
+    """Kill at random moments of each victim's life, one after the other, and tell of each in one line.
 
     Args:
         setting: Where and how.
@@ -175,12 +203,15 @@ def disturb(
         seed: Of the moments.
         tell: Gets the lines.
     """
-    longest_s = setting.finish("undisturbed")
-    tell(f"an undisturbed run takes {longest_s:.1f} s; seed {seed}")
+    lives = _lives(setting, "undisturbed", set(victims))
+    told = ", ".join(f"{victim} {begin_s:.1f} to {end_s:.1f} s" for victim, (begin_s, end_s) in sorted(lives.items()))
+    tell(f"an undisturbed run has: {told}; seed {seed}")
+    rng = random.Random(seed)
+    counts = Counter(victims)
+    order = [(victim, at_s) for victim, count in counts.items() for at_s in moments(rng, count, lives[victim])]
+    rng.shuffle(order)
     outcomes = []
-    order = list(victims)
-    random.Random(seed).shuffle(order)
-    for number, (victim, after_s) in enumerate(zip(order, moments(seed, len(order), longest_s), strict=True)):
+    for number, (victim, after_s) in enumerate(order):
         outcomes.append(kill_and_resume(setting, "undisturbed", f"kill-{number:02}", victim, after_s))
         tell(f"{number + 1:2}/{len(order)} {outcomes[-1]}")
     return outcomes

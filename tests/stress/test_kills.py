@@ -28,4 +28,5 @@ def test_whatever_is_killed_the_same_command_again_gives_what_an_undisturbed_run
     outcomes = disturb(setting, victims, seed=secrets.randbelow(10**6))
     assert {str(outcome) for outcome in outcomes if outcome.differences} == set()
     assert {str(outcome) for outcome in outcomes if outcome.gone_s is None} == set()
-    assert any(outcome.killed_s is not None for outcome in outcomes)
+    # A decoder's last moment may be over a little earlier the next time.
+    assert sum(outcome.killed_s is not None for outcome in outcomes) >= len(outcomes) - 2
