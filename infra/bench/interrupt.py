@@ -75,7 +75,7 @@ class Outcome:
 
     victim: Victim
     asked_s: float
-    """When it was to be killed, in seconds after the start."""
+    """When it was to be killed, in seconds after the first of its kind had appeared."""
     killed_s: float | None
     """When it was; None where the run had ended before."""
     status: int
@@ -108,17 +108,18 @@ def kill_and_resume(
 ) -> Outcome:
     """Start a run, kill, run again to the end, and compare.
 
-    The wait is over when `after_s` has passed, `ready` says so, and there is something to kill.
+    The wait is over when there has been something to kill for `after_s`, `ready` says so, and there is something now.
 
     Args:
         setting: Where and how.
         undisturbed: The name of a dataset made without disturbance.
         name: The name of the dataset to make.
         victim: What to kill.
-        after_s: Not before so many seconds.
+        after_s: Not before so many seconds after the first of its kind has appeared.
         ready: Not before this is true.
     """
     with setting.start(name) as run:
+        wait_for(lambda: bool(_there(run, victim)) or run.process.poll() is not None, _RUN_S, every_s=0.02)
         time.sleep(after_s)
         wait_for(lambda: ready() or run.process.poll() is not None, _RUN_S, every_s=0.005)
         killed_s = _kill_one(run, victim)
@@ -167,25 +168,25 @@ def _there(run: Marked, victim: Victim) -> list[int]:
             return run.decoders()
 
 
-def moments(rng: random.Random, count: int, span_s: tuple[float, float]) -> list[float]:
+def moments(rng: random.Random, count: int, longest_s: float) -> list[float]:
     """So many moments of a span, spread over all of it and each random within its share."""
-    begin_s, end_s = span_s
-    return [begin_s + (end_s - begin_s) * (k + rng.random()) / count for k in range(count)]
+    return [longest_s * (k + rng.random()) / count for k in range(count)]
 
 
-def _lives(setting: Setting, name: str, victims: Collection[Victim]) -> dict[Victim, tuple[float, float]]:
-    """Run to the end; tell between which moments there was something of each kind to kill.
+def _lives(setting: Setting, name: str, victims: Collection[Victim]) -> dict[Victim, float]:
+    """Run to the end; tell how long there was something of each kind to kill, from the first to the last, in seconds.
 
     Raises:
         RuntimeError: It failed.
     """
-    lives: dict[Victim, tuple[float, float]] = {}
+    begins: dict[Victim, float] = {}
+    lives: dict[Victim, float] = {}
     with setting.start(name) as run:
         while run.process.poll() is None:
             now_s = run.elapsed_s
             for victim in victims:
                 if _there(run, victim):
-                    lives[victim] = lives.get(victim, (now_s, now_s))[0], now_s
+                    lives[victim] = now_s - begins.setdefault(victim, now_s)
             time.sleep(_LOOK_EVERY_S)
         if run.process.returncode != 0:
             raise RuntimeError(f"rushes run ended with status {run.process.returncode}:\n{run.output[-3000:]}")
@@ -204,8 +205,8 @@ def disturb(
         tell: Gets the lines.
     """
     lives = _lives(setting, "undisturbed", set(victims))
-    told = ", ".join(f"{victim} {begin_s:.1f} to {end_s:.1f} s" for victim, (begin_s, end_s) in sorted(lives.items()))
-    tell(f"an undisturbed run has: {told}; seed {seed}")
+    told = ", ".join(f"a {victim} for {life_s:.1f} s" for victim, life_s in sorted(lives.items()))
+    tell(f"an undisturbed run has {told}; seed {seed}")
     rng = random.Random(seed)
     counts = Counter(victims)
     order = [(victim, at_s) for victim, count in counts.items() for at_s in moments(rng, count, lives[victim])]
