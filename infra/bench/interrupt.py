@@ -141,8 +141,11 @@ def kill_and_resume(
     )
 
 
-def _until_gone(run: Marked, timeout_s: float = 60.0) -> float | None:
-    """After how many seconds nothing is left of a run; None where something stays."""
+def _until_gone(run: Marked, timeout_s: float = 120.0) -> float | None:
+    """After how many seconds nothing is left of a run; None where something stays.
+
+    Two of Ray's agents wait a minute for a cluster whose driver and raylet are gone.
+    """
     started = time.monotonic()
     gone = wait_for(lambda: not run.pids(), timeout_s, every_s=0.2)
     return time.monotonic() - started if gone else None
