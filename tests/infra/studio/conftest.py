@@ -94,6 +94,8 @@ def running(server: Server, *, works: bool) -> Iterator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
         wait(runner.cleanup())
+        # A browser's closed connections are let go of a moment later.
+        wait(asyncio.sleep(0.25))
         working.join(60)
         wait(loop.shutdown_default_executor())
         loop.call_soon_threadsafe(loop.stop)
