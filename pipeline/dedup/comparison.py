@@ -81,16 +81,16 @@ def compare(fingerprints: Fingerprints, first: Array, second: Array, ways: Array
         ways: Whether to compare them as they are, mirrored, or both: the sum of `STRAIGHT` and `MIRRORED`.
     """
     result = _worthless(len(ways))
-    for way, signs in ((STRAIGHT, np.ones(NUM_INSTANT, np.float32)), (MIRRORED, MIRROR[_READ])):
+    for way in (STRAIGHT, MIRRORED):
         places = np.flatnonzero(ways & way)
         if not len(places):
             continue
         theirs = sequences(fingerprints, second[places])
-        found = _compare(sequences(fingerprints, first[places]), replace(theirs, values=theirs.values * signs))
+        if way == MIRRORED:
+            theirs = replace(theirs, values=theirs.values * MIRROR[_READ])
+        found = _compare(sequences(fingerprints, first[places]), theirs)
         found.mirrored[:] = way == MIRRORED
-        better = _better(_pick(result, places), found)
-        for one in fields(Comparison):
-            getattr(result, one.name)[places] = getattr(better, one.name)
+        _keep_better(result, places, found)
     return result
 
 
@@ -120,9 +120,7 @@ def _compare(first: Sequences, second: Sequences) -> Comparison:
     if not len(hopeful):
         return result
     cropped = _compare_cropped(_some(first, hopeful), _some(second, hopeful), _of(rough, hopeful))
-    better = _better(_pick(result, hopeful), cropped)
-    for one in fields(Comparison):
-        getattr(result, one.name)[hopeful] = getattr(better, one.name)
+    _keep_better(result, hopeful, cropped)
     return result
 
 
@@ -145,6 +143,13 @@ def _worth(one: Comparison) -> Array:
 def _better(one: Comparison, other: Comparison) -> Comparison:
     take = _worth(other) > _worth(one)
     return Comparison(*(np.where(take, getattr(other, f.name), getattr(one, f.name)) for f in fields(Comparison)))
+
+
+def _keep_better(result: Comparison, places: Array, found: Comparison) -> None:
+    """Put what was found of the pairs at some places there, where it is the better way of seeing them."""
+    better = _better(_pick(result, places), found)
+    for one in fields(Comparison):
+        getattr(result, one.name)[places] = getattr(better, one.name)
 
 
 def _compare_changes(first: Sequences, second: Sequences) -> Comparison:
