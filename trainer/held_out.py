@@ -84,14 +84,14 @@ class HeldOut:
         self._channels, self._text_width = patch_channels, text_width
         self._trials = trials(rows, config)
 
-    def measure(self, engine: Predictor, ranks: Ranks) -> dict[str, Any] | None:
-        """Losses of all trials, all ranks together, with the weights that the engine shows; None without trials."""
+    def measure(self, model: Predictor, ranks: Ranks) -> dict[str, Any] | None:
+        """Losses of all trials, all ranks together, with the weights that the model shows; None without trials."""
         if not self._trials:
             return None
         cells: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         with torch.no_grad():
             for batch in self._batches(ranks):
-                self._add(cells, batch, engine(batch.packed))
+                self._add(cells, batch, model(batch.packed))
         joined: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for part in ranks.gather(dict(cells)):
             for key, (loss, count) in part.items():
