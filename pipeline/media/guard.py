@@ -93,7 +93,7 @@ class DecoderChild:
     ) -> Reply:
         """Do one job and wait for its answer.
 
-        A child that dies at work is replaced and the job done once more: somebody may have killed it.
+        A child that does not start or dies at work is replaced and the job done once more: somebody may have killed it.
 
         Args:
             job: One of the names that the module serves.
@@ -108,7 +108,12 @@ class DecoderChild:
         """
         deadline_s = self.limits.job_s if job_s is None else job_s
         for last_try in (False, True):
-            process = self._ready()
+            try:
+                process = self._ready()
+            except MediaError:
+                if last_try:
+                    raise
+                continue
             try:
                 answer = process.exchange(job, args, fd, deadline_s, on_progress)
             except _LateError as error:

@@ -12,7 +12,7 @@ from pipeline.media.container import open_container, video_stream
 from pipeline.media.decode import Decoding
 from schemas.errors import ErrorKind, MediaError
 
-GOP = "keyint=25:min-keyint=25:scenecut=0:bframes=2:open-gop=0"
+GOP = "qp=26:keyint=25:min-keyint=25:scenecut=0:bframes=2:open-gop=0"
 
 
 def decode(path: Path, limits: MediaLimits | None = None, **options: Any) -> tuple[Decoding, list[int]]:
@@ -26,8 +26,9 @@ def damaged(path: Path, folder: Path, flips: int, seed: int = 1) -> Path:
     """A copy with bits flipped in its media data."""
     rng = random.Random(seed)
     data = bytearray(path.read_bytes())
-    start = data.index(b"mdat") + 200
-    end = data.index(b"moov") if data.index(b"moov") > start else len(data)
+    start, moov = data.index(b"mdat") + 200, data.index(b"moov")
+    # A box begins with its size, before its name.
+    end = moov - 4 if moov > start else len(data)
     for _ in range(flips):
         data[rng.randrange(start, end)] ^= 1 << rng.randrange(8)
     copy = folder / f"{flips}-{seed}.mp4"

@@ -228,6 +228,20 @@ def test_a_job_whose_child_is_killed_once_is_done_again(child: DecoderChild, tmp
     assert child.call("once", {"marker": str(tmp_path / "marker")}).header["pid"] == child.pid
 
 
+def test_a_child_that_is_killed_once_while_it_starts_costs_no_job(module: str, tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    dies = f"""
+import os, pathlib, signal
+if not pathlib.Path({str(marker)!r}).exists():
+    pathlib.Path({str(marker)!r}).touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    (tmp_path / "weak_child.py").write_text(dies + MODULE)
+    with DecoderChild("weak_child", LIMITS) as child:
+        assert child.call("echo", {"a": 1}).header["args"] == {"a": 1}
+    assert marker.exists()
+
+
 def test_an_interrupted_call_leaves_no_answer_for_the_next(child: DecoderChild) -> None:
     def interrupt(frames: int) -> None:
         raise KeyboardInterrupt
