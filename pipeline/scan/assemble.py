@@ -19,7 +19,7 @@ from pipeline.scan.rules import ScanRules
 from pipeline.scan.scores import score
 from pipeline.scan.upright import upright
 from pipeline.shots.detector import detect
-from schemas.clip import Clip, Shot
+from schemas.clip import Clip, Shot, Transition
 from schemas.span import Span
 from schemas.video import Probe
 
@@ -29,6 +29,10 @@ Array = npt.NDArray[Any]
 _VFR_VARIATION = 0.02
 """Relative deviation of frame durations from which on a rate is variable: containers that count in milliseconds round
 a frame of 1/60 s by up to 3 %, of 1/30 s by 1.5 %."""
+
+_GRADUAL = frozenset({Transition.fade, Transition.dissolve, Transition.wipe})
+_FADED_FRAMES = 2
+"""So many frames of a gradual transition may lie inside a clip: its ends are found no better than that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +65,19 @@ def assemble(log: FrameLog, shots: Sequence[Shot], probe: Probe, rules: ScanRule
     edges = np.append(log.pts, log.end_pts)
     edges_s = np.asarray(edges - edges[0], np.float64) * float(log.time_base)
     clips = _clips(log, shots, edges, probe, rules, video_id)
-    video_rows = log.look_rows.max(axis=0, keepdims=True)
-    video_columns = log.look_columns.max(axis=0, keepdims=True)
+    steady = [_steady_looks(log, clip) for clip in clips]
+    of_video = np.concatenate(steady) if any(map(len, steady)) else np.arange(len(log.look_frames))
+    video_rows = log.look_rows[of_video].max(axis=0, keepdims=True)
+    video_columns = log.look_columns[of_video].max(axis=0, keepdims=True)
     clip_rows: list[Row] = []
     score_rows: list[Row] = []
     fingerprint_rows: list[Row] = []
     previews: list[tuple[str, bytes]] = []
-    for clip in clips:
+    for clip, looks in zip(clips, steady, strict=True):
         first, last = np.searchsorted(log.look_frames, (clip.start_frame, clip.end_frame))
         crop = Crop(0, 0, log.frame_width, log.frame_height)
-        if first < last:
-            crop = find_crop(log.look_rows[first:last], log.look_columns[first:last], video_rows, video_columns)
+        if len(looks):
+            crop = find_crop(log.look_rows[looks], log.look_columns[looks], video_rows, video_columns)
         clip_rows.append(_clip_row(clip, displayed(crop, log, probe), probe))
         scores = score(log, edges, clip.start_frame, clip.end_frame, crop)
         score_rows.append({"clip_id": clip.clip_id, "video_id": video_id, **scores.to_row()})
@@ -92,6 +98,20 @@ def assemble(log: FrameLog, shots: Sequence[Shot], probe: Probe, rules: ScanRule
         counts=_counts(log, edges, edges_s, probe),
         previews=previews,
     )
+
+
+def _steady_looks(log: FrameLog, clip: Clip) -> Array:
+    """The looks that show a clip's borders: a fade to white lights up the bars too, and may begin inside the clip.
+
+    All looks at the clip, where none is further in.
+    """
+    inner_start = clip.start_frame + _FADED_FRAMES * (clip.transition_in in _GRADUAL)
+    inner_end = clip.end_frame - _FADED_FRAMES * (clip.transition_out in _GRADUAL)
+    for span in ((inner_start, inner_end), (clip.start_frame, clip.end_frame)):
+        first, last = np.searchsorted(log.look_frames, span)
+        if first < last:
+            break
+    return np.arange(first, last)
 
 
 def _clips(

@@ -64,7 +64,7 @@ class ScanVideos:
     """
 
     name = "scan"
-    version = 3
+    version = 4
     reads: Mapping[str, tuple[str, ...]] = {"files": ("video_id", "uri", "num_bytes", "outcome", "probe")}
     writes = ("videos", "shots", "clips", "scores/scan", "fingerprints")
     resources = Resources(cpus=1)

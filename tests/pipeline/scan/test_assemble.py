@@ -117,6 +117,20 @@ def test_uneven_frames_are_a_variable_rate_and_rounded_ones_are_not(measured):
     assert assemble(rounded, shots, probe(), ScanRules(min_clip_s=2), VIDEO).counts["is_vfr"] is False
 
 
+def test_a_fade_to_white_over_the_bars_too_takes_no_border_away(measured):
+    frames = [frame.copy() for frame in film(150)]
+    for frame in frames:
+        frame[:, :16] = frame[:, 80:] = 0
+    # Frame 48, which is looked at, is the last that the clip holds, and the first of the fade.
+    for k in range(48, 72):
+        frames[k] = cv2.addWeighted(frames[k], 1 - (k - 47) / 24, np.full_like(frames[k], 255), (k - 47) / 24, 0)
+    shots = [Shot(0, 49, Transition.edge, Transition.fade), Shot(72, 150, Transition.fade, Transition.edge)]
+    outcome = assemble(measured(frames), shots, probe(), ScanRules(min_clip_s=2, guard_frames=0), VIDEO)
+    clips = outcome.rows["clips"]
+    assert [(row["start_frame"], row["end_frame"]) for row in clips] == [(0, 49), (72, 150)]
+    assert [(row["crop_x"], row["crop_width"]) for row in clips] == [(16, 64), (16, 64)]
+
+
 @pytest.mark.parametrize("aspect", [Fraction(1), Fraction(2)])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])

@@ -23,7 +23,7 @@ from schemas import Result, Row, digest
 
 GOLDEN = {
     "ingest": (1, "d4350c99ad1e0586d9e82fddc47d0789"),
-    "scan": (3, "89201d0f8487da2974f7fc916044c5fd"),
+    "scan": (4, "89201d0f8487da2974f7fc916044c5fd"),
 }
 _NOT_CONTENT = {"uri", "modified_at", "num_bytes"}
 
