@@ -89,7 +89,7 @@ class Ledger:
         self._retry_errors = retry_errors
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;"
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1024;"
             "CREATE TABLE ledger (input_id TEXT PRIMARY KEY, unit_key TEXT, parts TEXT, error_kind TEXT) WITHOUT ROWID"
         )
         columns = ("input_id", "unit_key", "parts", "error_kind")

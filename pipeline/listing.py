@@ -15,7 +15,7 @@ from pipeline.stages.ingest import IngestInput, load_input
 _TABLES = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
-PRAGMA cache_size = -4096;
+PRAGMA cache_size = -1024;
 CREATE TABLE listed (uri TEXT PRIMARY KEY, text TEXT);
 CREATE TABLE chosen (video_id TEXT PRIMARY KEY, is_away INTEGER, uri TEXT) WITHOUT ROWID;
 """

@@ -52,7 +52,7 @@ class Worklist:
     def __init__(self) -> None:
         # An empty name is SQLite's private file: pages beyond its small cache go to the temporary folder.
         self._db = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -4096;")
+        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1024;")
         self._db.executescript(_TABLES)
         self._lock = threading.Lock()
         self._size = 0

@@ -110,9 +110,9 @@ class Server:
         return web.json_response({"ids": [order.id for order in orders], "notes": notes})
 
     async def cancel(self, request: web.Request) -> web.Response:
-        """Take an order out of the line while it waits."""
+        """Have an order not made that waits or is being made."""
         if not self.line.cancel(request.match_info["name"]):
-            raise web.HTTPConflict(reason="it does not wait any more")
+            raise web.HTTPConflict(reason="it is over")
         return await self.standing(request)
 
     async def upload(self, request: web.Request) -> web.Response:

@@ -154,6 +154,11 @@ class History:
         """Where its first picture lies, a JPEG."""
         return self.folder / f"{entry.id}.jpg"
 
+    def drop_drafts(self, name: str) -> None:
+        """Remove the drafts of a result that will never be."""
+        for path in self.folder.glob(f"{name}.draft*"):
+            path.unlink(missing_ok=True)
+
     def drafts(self, entry: Entry) -> list[Path]:
         """Where its drafts lie, in order."""
         found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from threading import Condition
@@ -100,16 +100,26 @@ class Line:
             self._changed.notify_all()
 
     def cancel(self, name: str) -> bool:
-        """Take an order out; False where it does not wait."""
-        return self._change(name, State.waiting, State.cancelled)
+        """Nobody wants an order any more; False where it is over."""
+        return self._change(name, (State.waiting, State.running), State.cancelled)
 
     def claim(self, name: str) -> bool:
         """Begin with an order; False where it does not wait any more."""
-        return self._change(name, State.waiting, State.running)
+        return self._change(name, (State.waiting,), State.running)
 
-    def finish(self, name: str, state: State, message: str = "") -> None:
-        """Say what became of an order that runs."""
-        assert self._change(name, State.running, state, message)
+    def runs(self, name: str) -> bool:
+        """Whether an order was begun and somebody still wants it."""
+        with self._changed:
+            order = self._orders.get(name)
+            return order is not None and order.state is State.running
+
+    def finish(self, name: str) -> None:
+        """An order that was begun is there, whoever has cancelled it meanwhile."""
+        self._change(name, (State.running, State.cancelled), State.done)
+
+    def fail(self, name: str, message: str) -> None:
+        """An order that was begun cannot be made; of no interest where it was cancelled meanwhile."""
+        self._change(name, (State.running,), State.failed, message)
 
     def first(self) -> Order | None:
         """Wait for an order and begin with it; None once the line is closed."""
@@ -147,10 +157,10 @@ class Line:
     def _waiting(self) -> list[Order]:
         return [order for order in self._orders.values() if order.state is State.waiting]
 
-    def _change(self, name: str, before: State, after: State, message: str = "") -> bool:
+    def _change(self, name: str, before: Collection[State], after: State, message: str = "") -> bool:
         with self._changed:
             order = self._orders.get(name)
-            if order is None or order.state is not before:
+            if order is None or order.state not in before:
                 return False
             self._orders[name] = replace(order, state=after, message=message)
             over = [o.id for o in self._orders.values() if o.state not in (State.waiting, State.running)]

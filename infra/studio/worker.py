@@ -12,7 +12,7 @@ from infra.sample_output import Drafts, Job, Writer
 from infra.sample_request import given_of
 from infra.studio.form import told
 from infra.studio.history import Entry, History
-from infra.studio.line import Line, Order, Progress, State
+from infra.studio.line import Line, Order, Progress
 from infra.studio.references import as_jpeg
 from schemas import ConfigError
 from trainer.sampling import Frames, ModelSource, Request
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 class _ClosedError(Exception):
     """The server ends while something is being made."""
+
+
+class _UnwantedError(Exception):
+    """All that is being made was cancelled."""
 
 
 class Worker:
@@ -95,7 +99,11 @@ class Worker:
         return Job(order.asked, given_of(order.asked, self._config))
 
     def _make(self, batch: Sequence[tuple[Order, Job]], sampler: Sampler, writer: Writer) -> None:
-        """Make orders together; where one of them spoils it, each alone."""
+        """Make orders together; where one of them spoils it, each alone.
+
+        What is cancelled meanwhile is made to the end for the sake of the others, and not written.
+        """
+        batch = [(order, job) for order, job in batch if self._line.runs(order.id)]
         if not batch:
             return
         is_draft = batch[0][0].draft
@@ -104,9 +112,13 @@ class Worker:
         try:
             planned = self.plan_of(requests, draft=is_draft)
             planned.refuse()
-            self._meter = Meter(self._line, len(planned.windows))
+            self._meter = Meter(self._line, len(planned.windows), [order.id for order, _ in batch])
             drafts = _AllDrafts(jobs, planned, writer) if is_draft else None
             made = sampler.sample(requests, drafts)
+        except _UnwantedError:
+            for order, _ in batch:
+                self._history.drop_drafts(order.id)
+            return
         except ConfigError as error:
             if len(batch) > 1:
                 for one in batch:
@@ -115,15 +127,19 @@ class Worker:
                 self._fail(batch[0][0], error)
             return
         for (order, job), sampled in zip(batch, made, strict=True):
+            if not self._line.runs(order.id):
+                self._history.drop_drafts(order.id)
+                continue
             try:
                 self._keep(order, job, sampled, writer)
             except ConfigError as error:
                 self._fail(order, error)
             else:
-                self._line.finish(order.id, State.done)
+                self._line.finish(order.id)
 
     def _fail(self, order: Order, error: ConfigError) -> None:
-        self._line.finish(order.id, State.failed, told(str(error), order.asked))
+        self._history.drop_drafts(order.id)
+        self._line.fail(order.id, told(str(error), order.asked))
 
     def _keep(self, order: Order, job: Job, made: Sampled, writer: Writer) -> None:
         """Write a result and put it into the history, unless the policy holds it back.
@@ -146,10 +162,11 @@ class Meter:
     Args:
         line: Told.
         num_windows: Of everything.
+        names: The orders that are made.
     """
 
-    def __init__(self, line: Line, num_windows: int) -> None:
-        self._line, self._num_windows = line, num_windows
+    def __init__(self, line: Line, num_windows: int, names: Sequence[str] = ()) -> None:
+        self._line, self._num_windows, self._names = line, num_windows, names
         self._num_done = 0
 
     def __call__(self, step: int, steps: int, num: int) -> None:
@@ -157,9 +174,12 @@ class Meter:
 
         Raises:
             _ClosedError: The line is closed.
+            _UnwantedError: Nobody wants any of the orders any more.
         """
         if self._line.is_closed:
             raise _ClosedError
+        if self._names and not any(map(self._line.runs, self._names)):
+            raise _UnwantedError
         share = (self._num_done + num * step / steps) / self._num_windows
         self._line.show(Progress(step, steps, num, share))
         if step == steps:

@@ -66,8 +66,8 @@ class Waiting {
     if (order.state === "failed") {
       append(item, [make("div", { class: "problem", role: "alert" }, problemOf(order.message)), this.button("Dismiss", () => this.dismissed.add(order.id))]);
     } else {
-      append(item, [make("p", { class: "note" })]);
-      append(item, [order.state === "waiting" ? this.button("Cancel", () => post(`api/orders/${order.id}/cancel`, {}).catch(() => {})) : make("progress", { max: "1", "aria-label": "Progress" })]);
+      append(item, [make("p", { class: "note" }), this.button("Cancel", () => post(`api/orders/${order.id}/cancel`, {}).catch(() => {}))]);
+      if (order.state === "running") append(item, [make("progress", { max: "1", "aria-label": "Progress" })]);
     }
     return item;
   }

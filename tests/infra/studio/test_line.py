@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.sample_request import Asked
-from infra.studio.line import MAX_WAITING, Line, Order, Progress, State
+from infra.studio.line import MAX_WAITING, Line, Order, Progress
 from schemas import ConfigError
 
 
@@ -27,21 +27,36 @@ def test_orders_are_taken_as_they_came_and_know_their_place() -> None:
     assert standing(line) == [("a", "running", 0), ("b", "waiting", 1), ("c", "waiting", 2)]
     assert line.claim("c")
     assert not line.claim("c")
-    line.finish("a", State.done)
-    line.finish("c", State.failed, "too large")
+    line.finish("a")
+    line.fail("c", "too large")
     assert standing(line) == [("a", "done", 0), ("b", "waiting", 1), ("c", "failed", 0)]
     assert line.to_json()["orders"][2]["message"] == "too large"
 
 
-def test_only_what_waits_can_be_cancelled_and_is_then_not_made() -> None:
+def test_what_waits_or_runs_can_be_cancelled_and_what_is_over_cannot() -> None:
     line = Line()
-    line.add([order("a"), order("b")])
+    line.add([order("a"), order("b"), order("c")])
     assert line.cancel("a")
     assert not line.cancel("a")
     assert not line.cancel("nobody")
     assert line.first() == order("b")
-    assert not line.cancel("b")
-    assert line.waiting() == []
+    assert line.runs("b")
+    assert line.cancel("b")
+    assert not line.runs("b")
+    line.fail("b", "nobody wants to know")
+    assert line.claim("c")
+    line.finish("c")
+    assert not line.cancel("c")
+    assert standing(line) == [("a", "cancelled", 0), ("b", "cancelled", 0), ("c", "done", 0)]
+
+
+def test_what_is_there_before_its_cancelling_is_heard_counts_as_done() -> None:
+    line = Line()
+    line.add([order("a")])
+    line.first()
+    line.cancel("a")
+    line.finish("a")
+    assert standing(line) == [("a", "done", 0)]
 
 
 def test_a_closed_line_lets_go_of_whoever_waits_for_an_order() -> None:
@@ -93,6 +108,6 @@ def test_progress_is_of_what_runs() -> None:
     line.show(Progress(2, 8, 1, 0.25))
     assert line.to_json()["progress"] == {"step": 2, "steps": 8, "num": 1, "share": 0.25}
     assert line.to_json()["is_ready"] is True
-    line.finish("a", State.done)
+    line.finish("a")
     line.first()
     assert line.to_json()["progress"] is None

@@ -19,7 +19,7 @@ from infra.demo.weights import CLIP_WEIGHTS
 from infra.sample_config import SampleConfig
 from infra.sample_request import make_asked
 from infra.studio.app import Server
-from infra.studio.line import Line, Order
+from infra.studio.line import Line, Order, Progress
 from infra.studio.worker import Meter, fits, in_rounds
 from schemas import LatentShape, PixelShape
 from trainer.sampling import find_model
@@ -148,6 +148,28 @@ def test_a_closed_line_stops_what_is_being_made(
     assert not thread.is_alive()
     assert states(studio) == [("running", "")]
     assert len(studio.history) == 0
+
+
+def test_what_is_cancelled_while_it_is_made_is_not_written_and_holds_up_nobody(
+    studio: Server, order: Callable[..., Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    alone = order(draft=True, size="64x64", ending=".mp4", seconds=0.5)
+    dropped, kept = order(size="40x32"), order(size="32x48")
+
+    def show(progress: Progress) -> None:
+        steps.append(progress.step)
+        # In the second of two rounds of three steps, when the small draft is on the disk.
+        studio.line.cancel(alone.id if len(steps) == 4 else dropped.id if len(steps) > 4 else "nobody")
+
+    monkeypatch.setattr(studio.line, "show", show)
+    with working(studio):
+        pass
+    assert [state for state, _ in states(studio)] == ["cancelled", "cancelled", "done"]
+    # One was left at its next step, and two were made together to the end.
+    assert steps == [1, 2, 3, 1, 1, 2, 3]
+    assert [entry.id for entry in studio.history.newest(9)] == [kept.id]
+    assert {path.name.partition(".")[0] for path in studio.history.folder.glob("*.*")} == {kept.id}
 
 
 def planned(*windows: tuple[int, int], available: float = 2**40) -> Plan:
