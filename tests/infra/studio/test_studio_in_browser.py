@@ -265,3 +265,29 @@ def test_nothing_is_wider_than_the_window(
         edge = "document.querySelector('#form').getBoundingClientRect().right + 1"
         outside = f"[...document.querySelectorAll('#form *')].filter((e) => e.getBoundingClientRect().right > {edge})"
         assert person.browser.run(f"{outside}.length") == 0, mode
+
+
+def test_what_is_being_made_can_be_cancelled(
+    start_studio: Callable[..., Any], tmp_path: Path, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = start_studio(tmp_path / "studio")
+    line = served.server.line
+    tell = line.show
+
+    def show_and_wait(progress: Any) -> None:
+        tell(progress)
+        until = time.monotonic() + PATIENCE_S
+        while any(one["state"] == "running" for one in line.to_json()["orders"]) and time.monotonic() < until:
+            time.sleep(0.02)
+
+    monkeypatch.setattr(line, "show", show_and_wait)
+    person.open(served.url)
+    person.write("#prompt", "nobody wants it")
+    person.browser.click("#make")
+    person.wait("document.querySelector('.orders .running progress')?.value > 0")
+    person.press_button("Cancel", ".orders")
+    person.wait("document.querySelector('#line').hidden")
+    assert [one["state"] for one in line.to_json()["orders"]] == ["cancelled"]
+    assert "Nothing has been made" in person.text("#history")
+    assert len(served.server.history) == 0
+    assert person.browser.problems == []
