@@ -36,6 +36,8 @@ _MADE_FROM = "madeFrom"
 _IDS_A_PREDICATE = 500
 """Ids in one `IN (…)`: parsing grows faster than linear beyond a few thousand."""
 _TARGET_FILE_BYTES = 128 * 2**20
+_GATHERED_FILE_BYTES = 8 * 2**20
+"""Files so large are not written anew while a run goes on: each time that would be all there is."""
 _BATCH_ROWS = 2**14
 _GROUP_ROWS, _GROUP_ROWS_OF_WIDE = 2**14, 2**17
 """Writers and readers hold a row group at a time, so that its size is what keeps their memory from growing with the
@@ -210,18 +212,33 @@ class Manifest:
         self._write(table, data, predicate=" AND ".join(conditions))
 
     def tidy(self) -> None:
-        """Leave each table in few files that hold exactly its current rows."""
+        """Leave each table in few files that hold exactly its current rows, and nothing else in its folder."""
         for table in TABLES:
             delta = self._delta(table)
             if delta is None:
                 continue
             if len(delta.file_uris()) > 1:
                 delta.optimize.compact(target_size=_TARGET_FILE_BYTES, writer_properties=_writer(table))
-            delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
-            fs, folder = filesystem(self.uri(table))
-            if len(fs.glob(f"{folder}/_delta_log/*.json")) > _LONG_LOG:
-                delta.create_checkpoint()
-                delta.cleanup_metadata()
+            # In full: a shortened log no longer tells of what was gathered, nor does any of what a killed writer left.
+            delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
+            self._shorten_log(table, delta)
+
+    def gather(self, tables: Iterable[str]) -> None:
+        """Put the small files of tables together and shorten their logs, so that the next commits stay cheap.
+
+        What was put together stays there for those who are reading it, until `tidy`.
+        """
+        for table in tables:
+            delta = self._delta(table)
+            if delta is not None:
+                delta.optimize.compact(target_size=_GATHERED_FILE_BYTES, writer_properties=_writer(table))
+                self._shorten_log(table, delta)
+
+    def _shorten_log(self, table: str, delta: DeltaTable) -> None:
+        fs, folder = filesystem(self.uri(table))
+        if len(fs.glob(f"{folder}/_delta_log/*.json")) > _LONG_LOG:
+            delta.create_checkpoint()
+            delta.cleanup_metadata()
 
     def _write(
         self,

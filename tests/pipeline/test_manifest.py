@@ -72,6 +72,21 @@ def test_tidying_many_commits_shortens_the_log(tmp_path: Path) -> None:
     assert manifest.count("files") == 70
 
 
+def test_small_files_are_gathered_while_somebody_reads_them(tmp_path: Path) -> None:
+    manifest = Manifest(str(tmp_path))
+    for k in range(70):
+        manifest.append("files", files(f"{k}"))
+    reading = manifest.dataset("files")
+    assert reading is not None
+    manifest.gather(["files", "videos"])
+    assert len(manifest.files("files")) == 1
+    assert len(list((tmp_path / "manifest" / "files" / "_delta_log").glob("*.json"))) < 5
+    assert reading.count_rows() == manifest.count("files") == 70
+    assert sorted(reading.to_table()["uri"].to_pylist()) == sorted(outcomes(manifest))
+    manifest.tidy()
+    assert len(list((tmp_path / "manifest" / "files").glob("*.parquet"))) == 1
+
+
 def test_a_condition_selects_rows(tmp_path: Path) -> None:
     manifest = Manifest(str(tmp_path))
     manifest.append("files", [*files("a"), *files("b", outcome="error")])

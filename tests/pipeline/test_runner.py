@@ -97,3 +97,19 @@ def test_a_dataset_that_cannot_be_written_stops_the_run_in_one_sentence(
     with pytest.raises(ConfigError, match=r"no space left on the device$"):
         run(step_of(Full(), words), tmp_path)
     assert Manifest(str(tmp_path)).count("ledger") == 0
+
+
+def test_what_many_commits_wrote_is_gathered_while_the_run_goes_on(
+    tmp_path: Path, word: Any, shout: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.runner._COMMIT_RESULTS", 1)
+    monkeypatch.setattr("pipeline.runner._GATHER_EVERY", 8)
+    # As a run leaves them that is killed in its last moment.
+    monkeypatch.setattr(Manifest, "tidy", lambda self: None)
+    some = [word(f"w{k}") for k in range(20)]
+    run(step_of(shout(), some), tmp_path)
+    manifest = Manifest(str(tmp_path))
+    assert uris(tmp_path) == sorted(one.input_id for one in some)
+    assert manifest.count("ledger") == 20
+    assert {len(manifest.files(table)) for table in ("files", "ledger")} == {1 + 20 % 8}
+    assert run(step_of(shout(), some), tmp_path).items == 0
