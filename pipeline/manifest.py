@@ -263,7 +263,7 @@ class Manifest:
 
 
 def _writer(table: str) -> WriterProperties:
-    # Scores hardly ever repeat: a dictionary of them takes a hundred times as long to write and half as long again to
+    # Scores hardly ever repeat: a dictionary of them takes ten times as long to write and half as long again to
     # read.
     schema = TABLES[table].schema
     as_they_are = [field.name for field in schema if pa.types.is_float64(field.type)]
