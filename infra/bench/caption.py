@@ -116,8 +116,7 @@ def _run(part: str, folder: Path, cache: Path, url: str = "") -> dict[str, Any]:
     load = os.getloadavg()[0]
     command = [sys.executable, "-m", "infra.bench.caption_parts", part, str(folder), url]
     with Marked(command, cache / "cwd") as run:
-        if run.wait(_PART_S) != 0:
-            raise RuntimeError(f"{part}: status {run.process.returncode}\n{run.output[-3000:]}")
+        run.finish(_PART_S)
         last = [line for line in run.output.splitlines() if line.startswith("{")][-1]
         said: dict[str, Any] = {**json.loads(last), "load": load}
     print(f"{said['tokens'] / said['seconds']:.0f} tokens/s in {said['seconds']:.1f} s", file=sys.stderr, flush=True)

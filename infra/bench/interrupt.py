@@ -63,9 +63,7 @@ class Setting:
             RuntimeError: It failed.
         """
         with self.start(name) as run:
-            status = run.wait(_RUN_S)
-            if status != 0:
-                raise RuntimeError(f"rushes run ended with status {status}:\n{run.output[-3000:]}")
+            run.finish(_RUN_S)
             return run.elapsed_s
 
 
@@ -191,8 +189,7 @@ def _lives(setting: Setting, name: str, victims: Collection[Victim]) -> dict[Vic
                 if _there(run, victim):
                     lives[victim] = now_s - begins.setdefault(victim, now_s)
             time.sleep(_LOOK_EVERY_S)
-        if run.process.returncode != 0:
-            raise RuntimeError(f"rushes run ended with status {run.process.returncode}:\n{run.output[-3000:]}")
+        run.finish(_RUN_S)
     return lives
 
 

@@ -52,7 +52,7 @@ def _long_film(footage: Path, cache: Path, long_s: float) -> list[Figure]:
             Marked(command, cache / "cwd") as run,
             sampled(partial(_largest_worker, run), every_s=0.1) as largest,
         ):
-            _finish(run)
+            run.finish(_RUN_S)
             elapsed_s = run.elapsed_s
         figures.append(
             Figure(
@@ -75,7 +75,7 @@ def _growth(cache: Path) -> list[Figure]:
     folder = drawn_videos(cache / f"small-{_NUM_SMALL}", _NUM_SMALL, num_variants=20)
     command = [sys.executable, "-m", "infra.bench.memory", str(cache / "growth-dataset"), str(folder)]
     with Marked(command, cache / "cwd") as run:
-        _finish(run)
+        run.finish(_RUN_S)
         sizes = [json.loads(line) for line in run.output.splitlines() if line.startswith("[")]
     assert len(sizes) == _NUM_SMALL, run.output
     totals = [sum(pair) / _MIB for pair in sizes]
@@ -116,18 +116,13 @@ def _driver_peak(cache: Path, folder: Path, executor: str) -> float:
     with Marked(command, cache / "cwd") as run:
         peak = partial(rss_bytes, run.process.pid, "VmHWM")
         with sampled(peak, every_s=0.1) as largest:
-            _finish(run)
+            run.finish(_RUN_S)
         return largest[0]
 
 
 def _allowance(before_mib: float) -> float:
     """What an allocator may keep without any growth behind it: a twentieth."""
     return round(before_mib / 20, 1)
-
-
-def _finish(run: Marked) -> None:
-    if run.wait(_RUN_S) != 0:
-        raise RuntimeError(f"{run.process.args!r}: status {run.process.returncode}\n{run.output[-3000:]}")
 
 
 def _work(dataset: Path, folder: Path) -> None:

@@ -84,6 +84,16 @@ class Marked:
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(f"still running after {timeout_s:g} s:\n{self.output[-2000:]}") from error
 
+    def finish(self, timeout_s: float) -> None:
+        """Wait for its end, which must be a good one.
+
+        Raises:
+            TimeoutError: It does not end.
+            RuntimeError: It failed; the message holds its last words.
+        """
+        if (status := self.wait(timeout_s)) != 0:
+            raise RuntimeError(f"{self.process.args!r}: status {status}\n{self.output[-3000:]}")
+
     def pids(self) -> list[int]:
         """This process and all that came from it, those that lost their parent included."""
         marked = f"{_MARK}={self.mark}".encode()

@@ -95,9 +95,9 @@ def _peak_bytes(folder: Path, seconds: int) -> float:
     path.write_text(yaml.safe_dump({**values_of(folder), **changes}))
     argv = ["sample", str(path), "--prompt", "a small red circle moves to the left", "--size", "128x96"]
     command = rushes(*argv, "--seconds", str(seconds), "--out", str(folder / f"{seconds}.mp4"))
-    with Marked(command, folder / "cwd") as run:
-        with sampled(partial(rss_bytes, run.process.pid, "VmHWM"), every_s=0.2) as peak:
-            status = run.wait(_RUN_S)
-        if status != 0:
-            raise RuntimeError(f"sample: status {status}\n{run.output[-3000:]}")
+    with (
+        Marked(command, folder / "cwd") as run,
+        sampled(partial(rss_bytes, run.process.pid, "VmHWM"), every_s=0.2) as peak,
+    ):
+        run.finish(_RUN_S)
     return peak[0]
