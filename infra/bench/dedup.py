@@ -81,7 +81,7 @@ def _plant(dataset: Dataset, num_clips: int, seed: int) -> set[frozenset[str]]:
     def batches() -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
         for begin in range(0, num_clips, _BLOCK):
             rng = np.random.default_rng((seed, begin))
-            yield _block(rng, begin, min(_BLOCK, num_clips - begin), planted)
+            yield _block(rng, min(_BLOCK, num_clips - begin), planted)
 
     for fingerprints, clips in batches():
         dataset.manifest.append("fingerprints", pa.Table.from_batches([fingerprints]))
@@ -91,12 +91,12 @@ def _plant(dataset: Dataset, num_clips: int, seed: int) -> set[frozenset[str]]:
 
 
 def _block(
-    rng: np.random.Generator, begin: int, count: int, planted: set[frozenset[str]]
+    rng: np.random.Generator, count: int, planted: set[frozenset[str]]
 ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Some clips, the last tenth of them copies of the first."""
     num_copies = int(count * _COPIES)
     num_own = count - num_copies
-    ids = [f"{value:032x}" for value in rng.permutation(count) + begin * 2**64]
+    ids = [rng.bytes(16).hex() for _ in range(count)]
     rows: list[dict[str, Any]] = []
     for k in range(num_own):
         shown = _footage(rng)
