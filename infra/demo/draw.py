@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,8 +53,17 @@ class Wishes:
     """Of the subject."""
     color: str = ""
     motion: str = ""
+    sizes: tuple[str, ...] = ()
+    """That objects may have; empty for any."""
     split: str = "any"
     """`train`: nothing held out; `held_out`: the subject is held out; `any`."""
+
+
+SCENES: Mapping[str, Wishes] = {
+    "single": Wishes(camera="static", event="none", num_things=1, sizes=("medium", "large")),
+    "all": Wishes(),
+}
+"""Kinds of scenes that films are drawn from: of `single`, one object of some size moves or stands before a camera at rest."""
 
 
 def draw_scene(rng: Rng, duration_s: float, aspect: float = 16 / 9, wishes: Wishes | None = None) -> Scene:
@@ -167,7 +177,7 @@ def _draw_look(rng: Rng, index: int, event: str, wishes: Wishes, colors: tuple[s
         elif event != "none":
             motion = STILL
         speed = "" if motion == STILL or motion in _EVENT_MOTIONS.values() else _pick(rng, tuple(SPEEDS))
-        sizes = tuple(SIZES) if event == "none" else ("small", "medium")
+        sizes = wishes.sizes or (tuple(SIZES) if event == "none" else ("small", "medium"))
         look = _Look(_pick(rng, SHAPES), _pick(rng, tuple(COLORS)), _pick(rng, sizes), motion, speed)
         if index == 0:
             look = _Look(wishes.shape or look.shape, wishes.color or look.color, look.size, motion, speed)

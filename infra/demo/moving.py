@@ -1,44 +1,68 @@
 """Short films of one scene each at the frame rate of motion, with captions: what the world's generator learns from.
 
 The captioned films of `infra.demo.captioned` have a few frames far apart, for models that look at pictures; these have
-as many frames as it takes to see things move.
+as many frames as it takes to see things move, and are smaller, so that a model sees more of them in an hour.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
-from infra.demo.captioned import draw_captioned
+import numpy as np
+
+from infra.demo.captions import caption
+from infra.demo.draw import SCENES, draw_scene
 from infra.demo.encode import Encoding, encode
 from infra.demo.render import render_shot
+from infra.demo.scene import Scene
 
-SECONDS = 2
-"""Of a film: what `draw_captioned` draws a scene for."""
+SIZES = ((160, 96), (96, 160), (128, 96), (96, 128), (112, 112))
+"""Width and height in pixels; a film has one of them."""
+NUM_FRAMES = 13
+"""Of a film: one and three times four, as autoencoders take them."""
 RATE = Fraction(15, 2)
 """Frames a second."""
+Split = Literal["train", "held_out", "any"]
 
 
-def make_moving(out: Path, seed: int, num: int, split: str = "train", rate: Fraction = RATE) -> None:
+def draw_moving(seed: int, scenes: str = "all", split: Split = "train") -> tuple[Scene, tuple[int, int], str]:
+    """A scene, the size of its picture, and one of its captions: the short or the dense one, half of each.
+
+    Args:
+        seed: Gives the same three every time.
+        scenes: One of `SCENES`.
+        split: `train`: shows nothing that is held out; `held_out`: every subject is; `any`.
+    """
+    rng = np.random.default_rng((seed, 78))
+    width, height = SIZES[int(rng.integers(len(SIZES)))]
+    scene = draw_scene(rng, NUM_FRAMES / float(RATE), width / height, replace(SCENES[scenes], split=split))
+    captions = caption(scene)
+    return scene, (width, height), captions.short if rng.random() < 0.5 else captions.dense
+
+
+def make_moving(out: Path, seed: int, num: int, scenes: str = "all", split: Split = "train") -> None:
     """Write films and sidecars `moving_SEED.mp4` and `.txt`, for `num` seeds from `seed` on.
 
     Args:
         out: Where to.
         seed: Of the first film; the others count on from it.
         num: How many.
-        split: `train`: shows nothing that is held out; `held_out`: every subject is; `any`.
-        rate: Frames a second.
+        scenes: One of `SCENES`.
+        split: As of `draw_moving`.
     """
     out.mkdir(parents=True, exist_ok=True)
+    times_s = [index / float(RATE) for index in range(NUM_FRAMES)]
     for number in range(seed, seed + num):
         path = out / f"moving_{number:08}.mp4"
         if path.with_suffix(".txt").exists():
             # Written last, so the film is whole: a run that was stopped goes on.
             continue
-        scene, size, text = draw_captioned(number, split)
-        times_s = [index / float(rate) for index in range(int(SECONDS * rate))]
-        encode(path, render_shot(scene, size, times_s), Encoding(frame_rate=rate))
+        scene, size, text = draw_moving(number, scenes, split)
+        encode(path, render_shot(scene, size, times_s), Encoding(frame_rate=RATE))
         path.with_suffix(".txt").write_text(text, encoding="utf-8")
 
 
@@ -47,10 +71,10 @@ def _main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0, help="of the first film; the others count on from it")
     parser.add_argument("--num", type=int, default=2000)
+    parser.add_argument("--scenes", choices=tuple(SCENES), default="all")
     parser.add_argument("--split", choices=("train", "held_out", "any"), default="train")
-    parser.add_argument("--rate", type=Fraction, default=RATE, help="frames a second (15/2)")
     args = parser.parse_args()
-    make_moving(args.out, args.seed, args.num, args.split, args.rate)
+    make_moving(args.out, args.seed, args.num, args.scenes, args.split)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,8 @@ class EvaluateConfig(Config):
     sizes: SizesConfig = SizesConfig()
     num_frames: tuple[int, ...] = (9, 15, 21)
     """Lengths, in turn."""
+    scenes: Literal["all", "single"] = "all"
+    """`single`: one object of some size before a camera at rest; nothing is staged then."""
     split: Literal["held_out", "train", "any"] = "held_out"
     """`held_out`: the subjects are combinations that training footage never shows."""
     is_staged: bool = True

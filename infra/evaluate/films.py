@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from infra.demo.captions import caption
-from infra.demo.draw import Wishes, draw_scene
+from infra.demo.draw import SCENES, Wishes, draw_scene
 from infra.demo.render import render_shot
 from infra.demo.scene import Scene
 from infra.demo.shapes import outline
@@ -76,11 +76,12 @@ def _film(config: EvaluateConfig, number: int) -> Film:
     num_frames = config.num_frames[(number // len(config.places) + number) % len(config.num_frames)]
     seed = config.seed * 1_000_003 + number
     seconds = num_frames / config.sampling.frame_rate
-    is_staged = config.is_staged and number % _STAGED_SHARE == _STAGED_SHARE - 1
+    is_staged = config.is_staged and config.scenes == "all" and number % _STAGED_SHARE == _STAGED_SHARE - 1
     if is_staged and seconds >= config.staged_seconds:
         scene, prompt = stage(STAGED[number // _STAGED_SHARE % len(STAGED)], seed, seconds, size[0] / size[1])
     else:
-        scene = draw_visible(np.random.default_rng((seed, 4242)), seconds, size, Wishes(split=config.split))
+        wishes = replace(SCENES[config.scenes], split=config.split)
+        scene = draw_visible(np.random.default_rng((seed, 4242)), seconds, size, wishes)
         captions = caption(scene)
         prompt = captions.dense if number % 2 else captions.short
     return Film(

@@ -49,7 +49,8 @@ class ReconstructionLoss(nn.Module):
         back, posterior = reconstructed(network, family, x, noise)
         loss = config.l1 * (back - x).abs().mean() + config.l2 * (back - x).square().mean()
         if config.kl:
-            divergence = posterior.mean.square() + posterior.var - 1.0 - posterior.logvar
+            mean, logvar = posterior.mean.float(), posterior.logvar.float()
+            divergence = mean.square() + logvar.exp() - 1.0 - logvar
             loss = loss + config.kl * 0.5 * divergence.mean()
         if self.features is not None:
             loss = loss + config.perceptual * self._perceptual(back, x)
@@ -76,9 +77,9 @@ def reconstructed(
     shape = x.shape
     if family.by_frame:
         x = x.transpose(1, 2).flatten(0, 1)
-    posterior = network.encode(x).latent_dist
+    posterior = network.encode(x.to(network.dtype)).latent_dist
     latent = posterior.mode() if noise is None else posterior.sample(generator=noise)
-    back = network.decode(latent).sample
+    back = network.decode(latent).sample.float()
     if family.by_frame:
         back = back.reshape(shape[0], shape[2], *back.shape[1:]).transpose(1, 2)
     return back, posterior

@@ -134,7 +134,7 @@ def _step(
     total = 0.0
     for windows in by_shape.values():
         x = torch.stack(windows).to(config.device)
-        loss = loss_of(state.network, family, x, noise) * (len(windows) / len(batch))
+        loss = loss_of(state.working, family, x, noise) * (len(windows) / len(batch))
         loss.backward()
         total += loss.item()
     if not math.isfinite(total):

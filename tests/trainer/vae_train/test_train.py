@@ -128,9 +128,10 @@ def test_what_is_trained_is_an_autoencoder_of_ours(model: str, trained: Trained)
     assert sorted(path.name for path in folder.parent.iterdir()) == [CHECKPOINT_FILE, "vae"]
 
 
-def test_the_loss_falls(trained: Trained) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_loss_falls(precision: str, trained: Trained) -> None:
     window = {"frames": 1, "max_pixels": 32 * 32, "frame_rate": 25}
-    _, losses = trained(config_of("picture", steps=40, learning_rate=5e-3, window=window))
+    _, losses = trained(config_of("picture", steps=40, learning_rate=5e-3, window=window, precision=precision))
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
@@ -145,8 +146,23 @@ def test_latents_of_what_was_trained_on_have_unit_variance(trained: Trained, dat
     torch.testing.assert_close(latents.std(1), torch.ones(4), atol=0.01, rtol=0)
 
 
-def test_a_stopped_run_ends_as_one_that_was_not(trained: Trained) -> None:
-    config = config_of()
+@pytest.mark.parametrize("model", MODELS)
+def test_half_precision_computes_with_rounded_weights_and_keeps_whole_ones(model: str, trained: Trained) -> None:
+    whole, losses = trained(config_of(model, steps=4), "whole")
+    half, rounded = trained(config_of(model, steps=4, precision="bf16"), "half")
+    assert rounded != losses
+    assert rounded == pytest.approx(losses, rel=0.05)
+    one, other = (load_file(folder / "diffusion_pytorch_model.safetensors") for folder in (whole, half))
+    for name, value in other.items():
+        assert value.dtype == torch.float32
+        if value.ndim >= 4:
+            assert not torch.equal(value, value.bfloat16().float()), name
+            torch.testing.assert_close(value, one[name], atol=2e-2, rtol=0)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_stopped_run_ends_as_one_that_was_not(precision: str, trained: Trained) -> None:
+    config = config_of(precision=precision)
     whole, _ = trained(config, "whole")
     with pytest.raises(KeyboardInterrupt):
         # Between two checkpoints: the step after the last one is done again.
