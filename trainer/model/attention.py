@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -14,6 +14,9 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from trainer.model.rope import rotate
 from trainer.model.ulysses import SequenceGroup, to_heads, to_tokens
+
+_MOST_BY_PRODUCTS = 1024
+"""Queries of a sample up to which plain products are the faster way, where they are."""
 
 # L query tokens, M key tokens, N heads, H head width, D width, S samples, E = H / 2
 
@@ -101,8 +104,27 @@ def _attend_one_by_one(
     found = []
     for (_, count), *of_run in zip(runs, *parts, strict=True):
         q, k, v = (x.reshape(count, -1, *x.shape[1:]).transpose(1, 2) for x in of_run)
-        found.append(scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(0, 1))
+        found.append(_attention_of(q)(q, k, v).transpose(1, 2).flatten(0, 1))
     return torch.cat(found)
+
+
+def _attention_of(q: torch.Tensor) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+    """What computes attention fastest for queries like these: torch's kernel, or plain products.
+
+    On a CPU torch's kernel in half precision first packs all keys anew for each head, forward and back: up to a
+    thousand tokens plain products are 1.5 to 4 times as fast.
+    """
+    is_half = q.dtype in (torch.bfloat16, torch.float16)
+    return _products if q.device.type == "cpu" and is_half and q.shape[2] <= _MOST_BY_PRODUCTS else _kernel
+
+
+def _kernel(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    return scaled_dot_product_attention(q, k, v)
+
+
+def _products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    weights = torch.softmax((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2), -1)
+    return weights @ v
 
 
 def _runs(queries: tuple[int, ...], keys: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], int]]:

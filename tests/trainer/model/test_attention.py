@@ -29,6 +29,23 @@ def test_segments_tell_where_samples_begin() -> None:
     assert segments.starts_S.dtype == torch.int32
 
 
+@pytest.mark.parametrize("queries", [[3, 5, 1], [40, 40, 7], [1100, 9]])
+def test_half_precision_on_a_cpu_gives_nearly_the_same(queries: list[int]) -> None:
+    q, k, v = (torch.randn(sum(queries), 2, 16, requires_grad=True) for _ in range(3))
+    half = [x.detach().bfloat16().requires_grad_() for x in (q, k, v)]
+    segments = Segments.of(queries)
+    expected, found = attend(q, k, v, segments, segments), attend(*half, segments, segments)
+    assert found.dtype == torch.bfloat16
+    assert torch.allclose(found.float(), expected, atol=3e-2)
+    slope = torch.randn_like(expected)
+    expected.backward(slope)
+    found.backward(slope.bfloat16())
+    for one, other in zip((q, k, v), half, strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        assert torch.allclose(other.grad.float(), one.grad, atol=5e-2)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("queries", [[3, 5, 1], [128, 7, 300]])
 def test_the_kernel_on_a_gpu_gives_the_same(queries: list[int]) -> None:
