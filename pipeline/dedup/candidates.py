@@ -55,6 +55,8 @@ _USED = np.array(
     [k for k, (p, v, u) in enumerate(LAYOUT[:NUM_INSTANT]) if (p, v, u) != (0, 0, 0) and (p or v + u < _ORDER)]
 )
 _ODD = MIRROR[_USED] < 0
+_INDEX_WIDTH = -(-len(_USED) // 16) * 16
+"""Numbers of a key in the index: of half precision, multiples of 16 are compared seven times as fast as others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +82,12 @@ class _Keys:
     """(K,), ascending."""
 
     def unsigned(self, begin: int, end: int) -> Floats:
-        """Some of them as the index sees them."""
-        vectors = self.vectors[begin:end].astype(np.float32)
-        vectors[:, _ODD] = np.abs(vectors[:, _ODD])
+        """Some of them as the index sees them, with zeros behind."""
+        some = self.vectors[begin:end]
+        vectors = np.zeros((len(some), _INDEX_WIDTH), np.float32)
+        vectors[:, : some.shape[1]] = some
+        odd = np.flatnonzero(_ODD)
+        vectors[:, odd] = np.abs(vectors[:, odd])
         return vectors
 
     def cosines(self, one: Array, other: Array) -> tuple[Floats, Floats]:
@@ -156,7 +161,7 @@ def _keys_of(fingerprints: Fingerprints, clips: Array) -> tuple[Floats, Array]:
 def _flat(keys: _Keys) -> faiss.Index:
     import faiss
 
-    flat = faiss.IndexFlatIP(keys.vectors.shape[1])
+    flat = faiss.IndexFlatIP(_INDEX_WIDTH)
     for begin in range(0, len(keys.clips), _BLOCK):
         flat.add(keys.unsigned(begin, begin + _BLOCK))
     return flat
@@ -165,9 +170,11 @@ def _flat(keys: _Keys) -> faiss.Index:
 def _inverted(keys: _Keys) -> faiss.Index:
     import faiss
 
-    num, width = keys.vectors.shape
+    num = len(keys.vectors)
     num_cells = int(2 ** np.round(np.log2(4 * np.sqrt(num))))
-    inverted = cast(faiss.IndexIVF, faiss.index_factory(width, f"IVF{num_cells},SQfp16", faiss.METRIC_INNER_PRODUCT))
+    inverted = cast(
+        faiss.IndexIVF, faiss.index_factory(_INDEX_WIDTH, f"IVF{num_cells},SQfp16", faiss.METRIC_INNER_PRODUCT)
+    )
     inverted.cp.seed = _SEED
     inverted.cp.niter = 8
     rng = np.random.default_rng(_SEED)
