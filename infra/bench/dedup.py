@@ -90,9 +90,7 @@ def _plant(dataset: Dataset, num_clips: int, seed: int) -> set[frozenset[str]]:
     return planted
 
 
-def _block(
-    rng: np.random.Generator, count: int, planted: set[frozenset[str]]
-) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+def _block(rng: np.random.Generator, count: int, planted: set[frozenset[str]]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Some clips, the last tenth of them copies of the first."""
     num_copies = int(count * _COPIES)
     num_own = count - num_copies

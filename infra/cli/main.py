@@ -11,9 +11,24 @@ from collections.abc import Mapping, Sequence
 
 from captioner.evaluate.config import EvaluateConfig
 from captioner.finetune.config import FinetuneConfig
-from infra.cli import captioner, clip, demo, evaluate, forget, inspect, plan, run, sample, train, vae, verify
+from infra.cli import (
+    captioner,
+    clip,
+    demo,
+    evaluate,
+    experiment,
+    forget,
+    inspect,
+    plan,
+    run,
+    sample,
+    train,
+    vae,
+    verify,
+)
 from infra.config import RunConfig
 from infra.evaluate.config import EvaluateConfig as VideoEvaluateConfig
+from infra.experiment.config import ExperimentConfig
 from infra.sample_config import SampleConfig
 from pipeline.clip.train_config import ClipTrainConfig
 from schemas import Config, ConfigError
@@ -29,6 +44,7 @@ _CONFIGS: Mapping[str, tuple[type[Config], ...]] = {
     "train": (TrainConfig,),
     "sample": (SampleConfig,),
     "evaluate": (VideoEvaluateConfig,),
+    "experiment": (ExperimentConfig,),
 }
 """Commands that take `key.path=value`, and of which configs."""
 
@@ -47,7 +63,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="rushes", description="From raw footage to a trained video model.", allow_abbrev=False
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, plan, inspect, forget, captioner, clip, train, vae, sample, evaluate, verify, demo):
+    for command in (
+        run,
+        plan,
+        inspect,
+        forget,
+        captioner,
+        clip,
+        train,
+        vae,
+        sample,
+        evaluate,
+        experiment,
+        verify,
+        demo,
+    ):
         command.add_parser(subparsers)
     given, overrides = _split_overrides(given)
     args = parser.parse_args(given)

@@ -63,7 +63,7 @@ SCENES: Mapping[str, Wishes] = {
     "single": Wishes(camera="static", event="none", num_things=1, sizes=("medium", "large")),
     "all": Wishes(),
 }
-"""Kinds of scenes that films are drawn from: of `single`, one object of some size moves or stands before a camera at rest."""
+"""Kinds of scenes that films are drawn from; in one of `single` an object of some size is seen by a camera at rest."""
 
 
 def draw_scene(rng: Rng, duration_s: float, aspect: float = 16 / 9, wishes: Wishes | None = None) -> Scene:

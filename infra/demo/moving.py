@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from infra.demo.captions import caption
 from infra.demo.draw import SCENES, draw_scene
@@ -44,7 +45,9 @@ def draw_moving(seed: int, scenes: str = "all", split: Split = "train") -> tuple
     return scene, (width, height), captions.short if rng.random() < 0.5 else captions.dense
 
 
-def make_moving(out: Path, seed: int, num: int, scenes: str = "all", split: Split = "train") -> None:
+def make_moving(
+    out: Path, seed: int, num: int, scenes: str = "all", split: Split = "train", *, is_square: bool = False
+) -> None:
     """Write films and sidecars `moving_SEED.mp4` and `.txt`, for `num` seeds from `seed` on.
 
     Args:
@@ -53,6 +56,8 @@ def make_moving(out: Path, seed: int, num: int, scenes: str = "all", split: Spli
         num: How many.
         scenes: One of `SCENES`.
         split: As of `draw_moving`.
+        is_square: Whether pictures are cropped to the square in their middle, as they were before models were trained
+            at native sizes.
     """
     out.mkdir(parents=True, exist_ok=True)
     times_s = [index / float(RATE) for index in range(NUM_FRAMES)]
@@ -62,8 +67,17 @@ def make_moving(out: Path, seed: int, num: int, scenes: str = "all", split: Spli
             # Written last, so the film is whole: a run that was stopped goes on.
             continue
         scene, size, text = draw_moving(number, scenes, split)
-        encode(path, render_shot(scene, size, times_s), Encoding(frame_rate=RATE))
+        pictures = render_shot(scene, size, times_s)
+        encode(path, map(_squared, pictures) if is_square else pictures, Encoding(frame_rate=RATE))
         path.with_suffix(".txt").write_text(text, encoding="utf-8")
+
+
+def _squared(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The square in the middle of a picture, (H, W, 3)."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(picture[top : top + side, left : left + side])
 
 
 def _main() -> None:
@@ -73,8 +87,9 @@ def _main() -> None:
     parser.add_argument("--num", type=int, default=2000)
     parser.add_argument("--scenes", choices=tuple(SCENES), default="all")
     parser.add_argument("--split", choices=("train", "held_out", "any"), default="train")
+    parser.add_argument("--square", action="store_true", help="cropped to the square in the middle")
     args = parser.parse_args()
-    make_moving(args.out, args.seed, args.num, args.scenes, args.split)
+    make_moving(args.out, args.seed, args.num, args.scenes, args.split, is_square=args.square)
 
 
 if __name__ == "__main__":

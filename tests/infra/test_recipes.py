@@ -12,6 +12,7 @@ from captioner.finetune.config import FinetuneConfig
 from infra.cli.run import RECIPES
 from infra.config import RunConfig
 from infra.evaluate.config import EvaluateConfig as VideoEvaluateConfig
+from infra.experiment import ExperimentConfig
 from infra.policy import PolicyConfig
 from infra.sample_config import SampleConfig
 from pipeline.clip.train_config import ClipTrainConfig
@@ -27,6 +28,7 @@ CONFIGS: dict[str, type[Config]] = {
     "demo-evaluate": VideoEvaluateConfig,
     "demo-sample": SampleConfig,
     "demo-train": TrainConfig,
+    "experiment": ExperimentConfig,
     "policy": PolicyConfig,
     "vae-train": VaeTrainConfig,
 }
