@@ -45,7 +45,7 @@ def rushes(say: Say, *args: str) -> None:
         ConfigError: It ends with another status than 0.
     """
     say(f"rushes {' '.join(args)}")
-    _run([sys.executable, "-m", "infra.cli.main", *args], f"rushes {args[0]}")
+    _run([sys.executable, "-m", "infra.cli", *args], f"rushes {args[0]}")
 
 
 def make_films(config: ExperimentConfig, folder: Path, say: Say, *, is_square: bool) -> None:

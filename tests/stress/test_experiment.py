@@ -26,7 +26,7 @@ def test_an_experiment_ends_with_its_table_and_its_plot(name: str, tmp_path: Pat
         "num_prompts=3",
         f"out={json.dumps(str(out))}",
     ]
-    command = [sys.executable, "-m", "infra.cli.main", "experiment", name, "infra/recipes/experiment.yaml", *small]
+    command = [sys.executable, "-m", "infra.cli", "experiment", name, "infra/recipes/experiment.yaml", *small]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ})
     assert ran.returncode == 0, ran.stderr[-3000:]
     found = json.loads((out / f"{name}.json").read_text())

@@ -10,6 +10,7 @@ from schemas import ConfigError, LatentShape, PixelShape
 from trainer.autoencoder.carried import carried
 from trainer.autoencoder.source import AutoencoderSource
 from trainer.autoencoder.tiles import tiled
+from trainer.channels_last import lay_channels_last
 
 _PICTURES_AT_ONCE = 8
 """Frames that go through an autoencoder of pictures together."""
@@ -28,6 +29,8 @@ class DiffusersAutoencoder:
         self.source = source
         self.device = device
         self.network = network.to(device).eval().requires_grad_(False)
+        if network.dtype != torch.float32:
+            lay_channels_last(network)
         shift, scale = source.family.scaling(source.files.about, network)
         self._shift, self._scale = _channels(shift, device), _channels(scale, device)
         # Our own tiles serve all classes alike.

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from schemas import ConfigError
+from trainer.channels_last import lay_channels_last
 from trainer.vae_train.config import VaeTrainConfig
 
 _BETAS = (0.9, 0.95)
@@ -114,15 +115,11 @@ class TrainingState:
 
 
 def _half(network: torch.nn.Module) -> torch.nn.Module:
-    """A copy in bfloat16, its kernels laid out with channels last: so convolutions are fastest."""
+    """A copy in bfloat16."""
     half = copy.deepcopy(network)
     # The class's own `to` warns of a loss of precision, which is what is meant.
     torch.nn.Module.to(half, dtype=torch.bfloat16)
-    for module in half.modules():
-        if isinstance(module, torch.nn.Conv3d):
-            module.to(memory_format=torch.channels_last_3d)
-        elif isinstance(module, torch.nn.Conv2d):
-            module.to(memory_format=torch.channels_last)
+    lay_channels_last(half)
     return half
 
 
