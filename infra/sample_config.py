@@ -15,7 +15,7 @@ class SampleConfig(SamplingConfig):
     """The config of `rushes sample`."""
 
     expand: EngineConfig = Field(EngineConfig(), json_schema_extra={"affects_output": False})
-    """The language model of `--expand`; the prompt that it gave is written into the output."""
+    """The language model of `--expand` and of the page; the prompt that it gave is written into the output."""
     policy: str = Field(ON, min_length=1, json_schema_extra={"affects_output": False})
     """What is refused: `default` is infra/recipes/policy.yaml, a path is a file like it, and `off` refuses nothing."""
 

@@ -11,10 +11,10 @@ from typing import Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from infra.policy.gate import gate_of
+from infra.prompts import check_words, named, under
 from infra.sample_config import SampleConfig
 from schemas import Config, ConfigError, Probe, file_digest
-from trainer.sampling import Frames, Mode, Region, Request, Shot, Size, check_prompt, check_size
+from trainer.sampling import Frames, Mode, Region, Request, Shot, Size, check_size
 from trainer.sampling.plan import available_memory, gib
 from trainer.sampling.reading import probe_media, read_media
 from trainer.sampling.writing import check_out
@@ -69,7 +69,7 @@ class Asked(Config):
     @property
     def prompts(self) -> tuple[str, ...]:
         """All that the model is to read."""
-        return tuple(" ".join((self.prompt, shot.prompt)).strip() for shot in self.shots) or (self.prompt,)
+        return tuple(under(self.prompt, shot.prompt) for shot in self.shots) or (self.prompt,)
 
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
@@ -204,9 +204,7 @@ def given_of(asked: Asked, config: SampleConfig, available_bytes: float | None =
     Raises:
         ConfigError: Something cannot be read, does not go together, is too large, or is refused by the policy.
     """
-    for prompt in asked.prompts:
-        check_prompt(prompt, config)
-        _refuse(prompt, config)
+    check_words(named(asked.prompts, are_shots=bool(asked.shots)), config)
     mode = asked.mode()
     clips, size, notes = _read_clips(asked, config, available_bytes)
     seconds = config.seconds if asked.seconds is None else asked.seconds
@@ -275,14 +273,6 @@ def _check_room(probes: Sequence[Probe], size: Size, config: SampleConfig, avail
         )
 
 
-def _refuse(prompt: str, config: SampleConfig) -> None:
-    """Stop at what the policy's words refuse, whoever asks."""
-    gate = gate_of(config.policy)
-    refusal = gate.policy.check(prompt) if gate is not None else None
-    if refusal is not None:
-        raise ConfigError(f"the prompt is {refusal}")
-
-
 def _size(asked: Asked, probes: list[Probe], config: SampleConfig) -> Size:
     """As asked for; else the first clip's own, made even for a video."""
     if asked.size is not None:
@@ -296,6 +286,11 @@ def _size(asked: Asked, probes: list[Probe], config: SampleConfig) -> Size:
 
 
 def _check_lengths(asked: Asked, config: SampleConfig) -> None:
+    for number, shot in enumerate(asked.shots, 1):
+        if shot.seconds > config.max_seconds:
+            raise ConfigError(
+                f"shot {number}: seconds lie in 0 to {config.max_seconds:g} (max_seconds), got {shot.seconds:g}"
+            )
     if asked.seconds is None:
         return
     if not 0 < asked.seconds <= config.max_seconds:

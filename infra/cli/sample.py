@@ -6,7 +6,7 @@ import argparse
 import itertools
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from infra.policy import Refusal
     from infra.sample_config import SampleConfig
     from infra.sample_output import Job
-    from infra.sample_request import Asked, Given
+    from infra.sample_request import Asked
     from trainer.sampling import ModelSource
 
 MAX_VARIATIONS = 64
@@ -184,6 +184,7 @@ def _variation(args: argparse.Namespace, number: int) -> dict[str, Any]:
 
 
 def _jobs(asked: Sequence[Asked], config: SampleConfig, *, is_expanded: bool) -> list[Job]:
+    from infra.expansion import job_of
     from infra.sample_output import Job
     from infra.sample_request import given_of
 
@@ -192,19 +193,9 @@ def _jobs(asked: Sequence[Asked], config: SampleConfig, *, is_expanded: bool) ->
         return [Job(one, what) for one, what in zip(asked, given, strict=True)]
     longer = iter(_expanded([prompt for one in asked for prompt in one.prompts], config))
     return [
-        Job(one, _with_prompts(what, [next(longer) for _ in one.prompts]), " ".join(one.prompts))
+        job_of(one, what, list(itertools.islice(longer, len(one.prompts))))
         for one, what in zip(asked, given, strict=True)
     ]
-
-
-def _with_prompts(given: Given, prompts: Sequence[str]) -> Given:
-    from dataclasses import replace
-
-    request = given.request
-    if not request.shots:
-        return replace(given, request=replace(request, prompt=prompts[0]))
-    shots = tuple(replace(shot, prompt=prompt) for shot, prompt in zip(request.shots, prompts, strict=True))
-    return replace(given, request=replace(request, shots=shots))
 
 
 def _expanded(prompts: Sequence[str], config: SampleConfig) -> list[str]:
@@ -213,32 +204,13 @@ def _expanded(prompts: Sequence[str], config: SampleConfig) -> list[str]:
     Raises:
         ConfigError: No model is named for it, or it cannot be had.
     """
-    from captioner import make_engine
-    from captioner.expand import Expansion, expand_prompt
-    from infra.policy.gate import gate_of
-    from trainer.sampling import check_prompt
+    from infra.expansion import Expander
 
-    if config.expand.model is None:
-        raise ConfigError("expand.model: is missing: the language model that --expand asks")
-    engine = make_engine(config.expand)
-    engine.setup()
-    try:
-        found = [expand_prompt(prompt, engine) for prompt in prompts]
-    finally:
-        engine.close()
-    gate = gate_of(config.policy)
-    for number, (prompt, expansion) in enumerate(zip(prompts, found, strict=True)):
-        refusal = gate.policy.check(expansion.text) if gate is not None else None
-        if refusal is not None:
-            found[number] = expansion = Expansion(prompt, is_expanded=False)
-            say(f"prompt: {prompt!r} stays as it is: the longer one is {refusal}")
-        elif expansion.is_expanded:
-            say(f"prompt: {expansion.text}")
-        else:
-            lost = f": the longer one lacked {', '.join(expansion.lost)}" if expansion.lost else ""
-            say(f"prompt: {prompt!r} stays as it is{lost}")
-        check_prompt(expansion.text, config)
-    return [expansion.text for expansion in found]
+    with closing(Expander(config)) as expand:
+        found = [expand(prompt) for prompt in prompts]
+    for prompt, written in zip(prompts, found, strict=True):
+        say(f"prompt: {written.prompt if written.is_longer else f'{prompt!r} stays as it is: {written.why}'}")
+    return [written.prompt for written in found]
 
 
 def _tell_plan(jobs: Sequence[Job], config: SampleConfig, source: ModelSource, *, draft: bool, as_json: bool) -> int:

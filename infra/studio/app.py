@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from aiohttp import web
@@ -12,11 +13,12 @@ from aiohttp import web
 from infra.policy.gate import gate_of
 from infra.sample_config import SampleConfig
 from infra.studio.document import render
-from infra.studio.form import field_of, read_form
+from infra.studio.form import field_of, read_as, read_form, told
 from infra.studio.history import Entry, History
 from infra.studio.intake import Intake
 from infra.studio.line import Line
 from infra.studio.references import MAX_UPLOAD_BYTES, References
+from infra.studio.scribe import MAX_WAITING, Scribe, Wording
 from infra.studio.worker import Worker
 from infra.web.guard import JSON
 from infra.web.server import guarded_app, in_thread, listen, read_json
@@ -45,7 +47,7 @@ class Server:
         available_bytes: Of memory, before the model is loaded.
 
     Raises:
-        ConfigError: The folder cannot be used.
+        ConfigError: The folder cannot be used, or the model that writes prompts out is none.
     """
 
     def __init__(self, config: SampleConfig, source: ModelSource, folder: Path, available_bytes: float) -> None:
@@ -54,9 +56,11 @@ class Server:
         self.worker = Worker(config, source, available_bytes, self.line, self.history)
         self._references = References(folder / "given", config.max_seconds)
         self._intake = Intake(config, self._references, self.history, self.worker)
+        self.scribe = Scribe(config)
         self._page = render(config, source, self.token, num_unread=self.history.num_unread)
         # Decoders take memory and cores: one form or upload at a time is looked at, and few come in together.
         self._turn, self._coming = asyncio.Semaphore(1), asyncio.Semaphore(_UPLOADS_AT_ONCE)
+        self._writing, self._num_wordings = asyncio.Semaphore(1), 0
 
     def routes(self) -> list[web.RouteDef]:
         """Every path; nothing of a path ever becomes a file's name, ids are looked up."""
@@ -69,6 +73,7 @@ class Server:
             web.get("/api/made/" + _RESULT, self.about_made),
             web.post("/api/orders", self.order),
             web.post(f"/api/orders/{_RESULT}/cancel", self.cancel),
+            web.post("/api/expansions", self.expand),
             web.post("/api/given", self.upload),
             web.get(f"/given/{_GIVEN}.jpg", self.given_picture),
             web.get(f"/made/{_RESULT}.jpg", self.picture),
@@ -108,6 +113,24 @@ class Server:
         except ConfigError as error:
             return _refused(str(error), field_of(error))
         return web.json_response({"ids": [order.id for order in orders], "notes": notes})
+
+    async def expand(self, request: web.Request) -> web.Response:
+        """Have prompts written out."""
+        if not self.scribe.is_there:
+            raise web.HTTPNotFound(reason="no model is named that writes prompts out")
+        values = await read_json(request)
+        if self._num_wordings >= MAX_WAITING:
+            raise web.HTTPTooManyRequests(reason="too many prompts are being written out: ask again later")
+        self._num_wordings += 1
+        try:
+            wording = read_as(Wording, values)
+            async with self._writing:
+                found = await in_thread(self.scribe.write_out, wording)
+        except ConfigError as error:
+            return _refused(told(str(error)), field_of(error) or "prompt")
+        finally:
+            self._num_wordings -= 1
+        return web.json_response({"prompts": [asdict(one) for one in found]})
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Have an order not made that waits or is being made."""
@@ -193,6 +216,7 @@ def make_app(server: Server, host: str) -> web.Application:
     async def close(_: web.Application) -> AsyncIterator[None]:
         yield
         server.line.close()
+        await in_thread(server.scribe.close)
 
     app.cleanup_ctx.append(close)
     return app

@@ -11,13 +11,24 @@ import jinja2
 
 from infra.inspect.text import visible
 from infra.sample_config import SampleConfig
-from infra.studio.form import MAX_RESULTS
+from infra.studio.form import MAX_RESULTS, MAX_SHOTS
 from infra.studio.references import MAX_UPLOAD_BYTES
 from infra.web.policy import content_policy, embedded, inlined, page_file, script_of
 from trainer.sampling import ModelSource
 
 _SHARED = ("dom.js", "ask.js")
-SCRIPTS = ("about.js", "reference.js", "region.js", "form.js", "line.js", "results.js", "compare.js", "main.js")
+SCRIPTS = (
+    "about.js",
+    "wording.js",
+    "shots.js",
+    "reference.js",
+    "region.js",
+    "form.js",
+    "line.js",
+    "results.js",
+    "compare.js",
+    "main.js",
+)
 """In the order in which they are joined to one script; each uses those before it."""
 
 
@@ -51,6 +62,7 @@ def render(config: SampleConfig, source: ModelSource, token: str, *, num_unread:
         about=f"step {source.step:,} · {config.solver.kind}, {config.solver.steps} steps · guidance "
         f"{config.guidance.text:g} · {config.frame_rate:g} frames a second",
         num_unread=num_unread,
+        can_expand=config.expand.model is not None,
         data=embedded(_about(config, token)),
         script=inlined(script()),
         css=inlined(style()),
@@ -63,4 +75,5 @@ def _about(config: SampleConfig, token: str) -> dict[str, Any]:
     """What the page's script must know."""
     names = ("size", "seconds", "max_seconds", "min_side", "max_side", "strength", "fit")
     values = {name: getattr(config, name) for name in names}
-    return {**values, "token": token, "max_results": MAX_RESULTS, "max_upload_bytes": MAX_UPLOAD_BYTES}
+    limits = {"max_results": MAX_RESULTS, "max_shots": MAX_SHOTS, "max_upload_bytes": MAX_UPLOAD_BYTES}
+    return {**values, **limits, "token": token}

@@ -6,19 +6,23 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError
 
+from infra.prompts import under
 from infra.sample_request import Asked, make_asked
 from schemas import Config, ConfigError
 
 MAX_RESULTS = 16
 """Of one form."""
-_NUM_REFERENCES: Mapping[str, tuple[int, int]] = {"text": (0, 0), "loop": (0, 1), "connect": (2, 2)}
+MAX_SHOTS = 32
+"""Of one form."""
+_NUM_REFERENCES: Mapping[str, tuple[int, int]] = {"text": (0, 0), "shots": (0, 1), "loop": (0, 1), "connect": (2, 2)}
 """Fewest and most references of a mode; one where it is not listed."""
 _TAKES_PICTURE = frozenset({"image", "edit", "inpaint"})
-_TAKES_VIDEO = frozenset({"extend", "connect", "loop", "edit", "inpaint"})
+_TAKES_VIDEO = frozenset({"shots", "extend", "connect", "loop", "edit", "inpaint"})
+_OF_A_SHOT = re.compile(r"shot (\d+): (seconds)?")
 _FIELDS = (
     ("prompt", r"prompt|policy"),
     ("size", r"^size|sides lie|even sides|device cannot hold"),
@@ -32,6 +36,9 @@ _FIELDS = (
     ("reference", r"a clip of|the reference"),
 )
 """Which field a sentence is about: the first whose words are in it."""
+
+
+C = TypeVar("C", bound=Config)
 
 
 class FieldError(ConfigError):
@@ -57,11 +64,44 @@ class Reference:
         return {"is_image": self.is_image, "width": self.width, "height": self.height, "seconds": self.seconds}
 
 
+def _whole(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half a character") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+"""What a person wrote."""
+
+
+class FormShot(Config):
+    """One of several shots."""
+
+    prompt: Text
+    seconds: float = Field(gt=0, allow_inf_nan=False)
+    cut: bool = False
+    """Begins anew."""
+    as_written: Text | None = None
+    """What the person had written, where `prompt` is that written out: it then stands for the subject, too."""
+
+    @property
+    def words(self) -> str:
+        """The person's own."""
+        return self.prompt if self.as_written is None else self.as_written
+
+
 class Form(Config):
     """What a person asks for."""
 
-    mode: Literal["text", "image", "extend", "connect", "loop", "edit", "inpaint"]
-    prompt: str
+    mode: Literal["text", "shots", "image", "extend", "connect", "loop", "edit", "inpaint"]
+    prompt: Text
+    """Of shots: their subject; may be empty there."""
+    as_written: Text | None = None
+    """What the person had written, where `prompt` is that written out."""
+    shots: tuple[FormShot, ...] = Field((), max_length=MAX_SHOTS)
+    """Of `shots`, in order."""
     kind: Literal["video", "picture"] = "video"
     """What is made from a prompt alone; elsewhere it follows from the mode and the reference."""
     size: str | None = None
@@ -85,14 +125,21 @@ class Form(Config):
     """Of the first one."""
     draft: bool = False
 
-    @field_validator("prompt")
-    @classmethod
-    def _is_text(cls, prompt: str) -> str:
-        try:
-            prompt.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError("holds half a character") from error
-        return prompt
+    @property
+    def words(self) -> str:
+        """The person's own."""
+        return self.prompt if self.as_written is None else self.as_written
+
+    @property
+    def longer(self) -> tuple[str, ...]:
+        """The prompts that are made, where one was written out; empty where all are the person's own words."""
+        if self.mode != "shots":
+            return () if self.as_written is None else (self.prompt,)
+        if self.as_written is None and all(shot.as_written is None for shot in self.shots):
+            return ()
+        return tuple(
+            shot.prompt if shot.as_written is not None else under(self.prompt, shot.prompt) for shot in self.shots
+        )
 
     def is_video(self, reference: Reference | None) -> bool:
         """Whether a video is made; else it is a picture."""
@@ -107,14 +154,26 @@ def read_form(values: object) -> Form:
     Raises:
         FieldError: One of them is wrong.
     """
+    return read_as(Form, values)
+
+
+def read_as(kind: type[C], values: object) -> C:
+    """Check the fields of what the page sends, each by itself.
+
+    Raises:
+        FieldError: One of them is wrong.
+    """
     try:
-        return Form.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = str(first["loc"][0]) if first["loc"] else ""
+        place = first["loc"]
         message = first["msg"].removeprefix("Value error, ")
         message = f"{message[0].lower()}{message[1:]}"
-        raise FieldError(field, f"{field.replace('_', ' ')}: {message}" if field else message) from error
+        names = [f"shot {part + 1}" if isinstance(part, int) else part.replace("_", " ") for part in place]
+        # A shot is named by its number alone.
+        names = names[1:] if len(names) > 1 else names
+        raise FieldError(".".join(map(str, place)), ": ".join([*names, message])) from error
 
 
 def references_of(form: Form, find: Callable[[str], Reference | None]) -> tuple[Reference, ...]:
@@ -148,7 +207,7 @@ def references_of(form: Form, find: Callable[[str], Reference | None]) -> tuple[
 
 
 def asked_of(form: Form, references: tuple[Reference, ...], out: Path, number: int) -> Asked:
-    """One of the results of a form, as the command line would ask for it.
+    """One of the results of a form, as the command line would ask for it in the person's own words.
 
     Args:
         form: Whose references are checked.
@@ -162,15 +221,19 @@ def asked_of(form: Form, references: tuple[Reference, ...], out: Path, number: i
     mode = form.mode
     if mode == "inpaint" and form.region is None:
         raise FieldError("region", "draw the part that is to be made anew")
+    if mode == "shots" and not form.shots:
+        raise FieldError("shots", "there is no shot")
     if form.draft and mode in ("edit", "inpaint"):
         raise FieldError("draft", f"{mode} begins with a clip, and a draft with noise: they do not go together")
     is_video = form.is_video(references[0] if references else None)
-    values: dict[str, Any] = {"prompt": form.prompt, "out": out, "size": form.size, "seed": form.seed}
+    values: dict[str, Any] = {"prompt": form.words, "out": out, "size": form.size, "seed": form.seed}
     if references:
         values["image" if references[0].is_image else "video"] = references[0].path
-    if is_video and mode not in ("edit", "inpaint"):
+    if is_video and mode not in ("shots", "edit", "inpaint"):
         values["seconds"] = form.seconds
     match mode:
+        case "shots":
+            values["shots"] = [{"prompt": one.words, "seconds": one.seconds, "cut": one.cut} for one in form.shots]
         case "extend":
             values["extend"] = form.direction
         case "connect":
@@ -192,6 +255,8 @@ def field_of(error: ConfigError) -> str:
     """The field that a mistake is about; empty where it is about none."""
     if isinstance(error, FieldError):
         return error.field
+    if found := _OF_A_SHOT.match(str(error)):
+        return f"shots.{int(found[1]) - 1}.{found[2] or 'prompt'}"
     return next((field for field, words in _FIELDS if re.search(words, str(error))), "")
 
 

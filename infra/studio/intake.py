@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from infra.policy.gate import gate_of
+from infra.expansion import job_of
+from infra.prompts import check_judged, named
 from infra.sample_config import SampleConfig
-from infra.sample_request import Asked, Given, given_of
-from infra.studio.form import Form, Reference, asked_of, references_of, told
+from infra.sample_output import Job
+from infra.sample_request import Asked, given_of
+from infra.studio.form import FieldError, Form, Reference, asked_of, field_of, references_of, told
 from infra.studio.history import History, new_id
 from infra.studio.line import Order
 from infra.studio.references import References
@@ -43,33 +45,42 @@ class Intake:
         outs = [self._history.folder / f"{name}{suffix}" for name in names]
         asked = [asked_of(form, references, out, number) for number, out in enumerate(outs)]
         try:
-            given = self._checked(asked, draft=form.draft)
+            job = self._checked(asked, form)
         except ConfigError as error:
-            raise ConfigError(told(str(error), asked[0])) from error
+            raise _told_of(form, told(str(error), asked[0])) from error
         # JavaScript's numbers are too short for a seed.
         values = {**form.model_dump(mode="json"), "seed": str(form.seed), "variation_seed": str(form.variation_seed)}
         orders = [
-            Order(id=name, set_id=names[0], number=number, asked=one, form=values, draft=form.draft)
+            Order(
+                id=name,
+                set_id=names[0],
+                number=number,
+                asked=one,
+                form=values,
+                draft=form.draft,
+                longer=form.longer,
+            )
             for number, (name, one) in enumerate(zip(names, asked, strict=True))
         ]
-        return orders, [told(note, asked[0]) for note in given.notes]
+        return orders, [told(note, asked[0]) for note in job.given.notes]
 
-    def _checked(self, asked: Sequence[Asked], *, draft: bool) -> Given:
+    def _checked(self, asked: Sequence[Asked], form: Form) -> Job:
         """Read what is given, once: the results of a form differ in their noise alone.
 
         Raises:
             ConfigError: It cannot be made, or the policy refuses it.
         """
-        given = given_of(asked[0], self._config, self._worker.available_bytes)
-        gate = gate_of(self._config.policy)
-        refusal = gate.prompts([asked[0].prompt])[0] if gate is not None else None
-        if refusal is not None:
-            raise ConfigError(f"the prompt is {refusal}")
+        first = asked[0]
+        given = given_of(first, self._config, self._worker.available_bytes)
+        are_shots = bool(first.shots)
+        prompts = [*named(first.prompts, are_shots=are_shots), *named(form.longer, are_shots=are_shots)]
+        check_judged(prompts, self._config)
+        job = job_of(first, given, form.longer) if form.longer else Job(first, given)
         for one in asked:
             noise = {name: getattr(one, name) for name in ("seed", "variation", "variation_seed")}
-            check(replace(given.request, **noise), self._config)
-        self._worker.plan_of([given.request], draft=draft).refuse()
-        return given
+            check(replace(job.given.request, **noise), self._config)
+        self._worker.plan_of([job.given.request], draft=form.draft).refuse()
+        return job
 
     def reference(self, name: str) -> Reference | None:
         """What an id of a form stands for; None where it stands for nothing."""
@@ -77,3 +88,9 @@ class Intake:
         if kind == "given":
             return self._references.find(rest)
         return self._history.reference(rest) if kind == "made" else None
+
+
+def _told_of(form: Form, sentence: str) -> ConfigError:
+    """A mistake; one about the length of a form that has none of its own is about its shots."""
+    error = ConfigError(sentence)
+    return FieldError("shots", sentence) if form.mode == "shots" and field_of(error) == "seconds" else error

@@ -15,6 +15,8 @@ MAX_WAITING = 256
 """More are refused."""
 _REMEMBERED = 64
 """Of those that are over, so many are still told of."""
+_SHOWN = 400
+"""Characters of a prompt that are told while it waits."""
 
 
 class State(StrEnum):
@@ -39,6 +41,8 @@ class Order:
     form: Mapping[str, Any]
     """As it was sent."""
     draft: bool
+    longer: tuple[str, ...] = ()
+    """What is made instead of the prompts of `asked`, where one was written out."""
     state: State = State.waiting
     message: str = ""
     """Why it failed."""
@@ -47,7 +51,8 @@ class Order:
         """What the page is told."""
         names = ("id", "set_id", "number", "state", "message")
         said = {name: getattr(self, name) for name in names}
-        return {**said, "prompt": self.asked.prompt, "mode": self.form["mode"]}
+        prompt = self.asked.prompt or " / ".join(self.asked.prompts)
+        return {**said, "prompt": prompt[:_SHOWN], "mode": self.form["mode"]}
 
 
 @dataclass(frozen=True, slots=True)

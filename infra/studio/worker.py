@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from infra.expansion import job_of
 from infra.policy.policy import Refusal
 from infra.sample_config import SampleConfig
 from infra.sample_output import Drafts, Job, Writer
@@ -96,7 +97,8 @@ class Worker:
         return found
 
     def _read(self, order: Order) -> Job:
-        return Job(order.asked, given_of(order.asked, self._config))
+        given = given_of(order.asked, self._config)
+        return job_of(order.asked, given, order.longer) if order.longer else Job(order.asked, given)
 
     def _make(self, batch: Sequence[tuple[Order, Job]], sampler: Sampler, writer: Writer) -> None:
         """Make orders together; where one of them spoils it, each alone.

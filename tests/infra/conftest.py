@@ -1,4 +1,4 @@
-"""A real browser for tests, driven over the DevTools protocol."""
+"""A real browser for tests, driven over the DevTools protocol, and a server that speaks as language models do."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +164,60 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     started = Browser(program, tmp_path_factory.mktemp("chromium"))
     yield started
     started.close()
+
+
+_LONGER = "{}, over wet sand at dawn. The camera stands still."
+
+
+class _Talk(BaseHTTPRequestHandler):
+    """Speaks the chat interface."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        question = asked["messages"][0]["content"][0]["text"]
+        request = question.partition("Request: ")[2]
+        talker: Talker = self.server.talker  # type: ignore[attr-defined]
+        talker.asked.append(request)
+        assert talker.may_answer.wait(60)
+        known = (answer for words, answer in talker.answers.items() if words in question)
+        message = {"content": next(known, _LONGER.format(request))}
+        body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Tests print nothing of their own."""
+
+
+@dataclass
+class Talker:
+    """A server in the place of a language model: it writes out all it is asked, but for what it is told to answer."""
+
+    url: str
+    answers: dict[str, str] = field(default_factory=dict)
+    """By words of the question."""
+    asked: list[str] = field(default_factory=list)
+    """The prompts that were to be written out."""
+    may_answer: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def engine(self) -> dict[str, object]:
+        """Values of an engine's config."""
+        return {"kind": "http", "model": "talker", "url": self.url, "max_tries": 1}
+
+
+@pytest.fixture
+def talker() -> Iterator[Talker]:
+    """A server of this test."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Talk) as server:
+        found = Talker(f"http://127.0.0.1:{server.server_port}/v1")
+        found.may_answer.set()
+        server.talker = found  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        found.may_answer.set()
+        server.shutdown()
+        thread.join()

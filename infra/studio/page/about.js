@@ -4,6 +4,9 @@ const about = JSON.parse(find("#data").textContent);
 
 const post = (path, body) => send(path, about.token, JSON.stringify(body));
 
+/** A number as the server reads it; null where nothing is written. */
+const decimal = (text) => (text.trim() === "" ? null : text.trim().replace(",", "."));
+
 /** What a person reads of a failure: its first line; a table below it stands as it is. */
 function problemOf(text) {
   const [sentence, ...table] = String(text).split("\n");

@@ -39,7 +39,7 @@ class Compare {
     const again = () => { for (const video of videos) { video.controls = true; video.currentTime = 0; video.play(); } };
     const pause = () => { for (const video of videos) video.pause(); };
     fill(this.dialog, make("div", { class: "head" }, make("h3", {}, "Side by side"), videos.length ? [act("Play from the start", again), act("Pause", pause)] : null, act("Close", () => this.dialog.close())),
-      make("div", { class: "beside" }, shown.map(({ entry, media }) => make("figure", {}, media, make("figcaption", {}, make("span", {}, cut(entry.record.prompt ?? "", 200)), make("span", { class: "seed" }, seedText(entry)))))));
+      make("div", { class: "beside" }, shown.map(({ entry, media }) => make("figure", {}, media, make("figcaption", {}, make("span", {}, cut(titleOf(entry), 200)), make("span", { class: "seed" }, seedText(entry)))))));
     this.dialog.showModal();
     again();
   }

@@ -6,11 +6,13 @@ const MODES = {
   extend: ["Extend", "What comes after a video, or came before it."],
   connect: ["Connect", "A passage from one video to another."],
   loop: ["Loop", "A video without end: from the prompt, or from a video that is closed."],
+  shots: ["Several shots", "One video of several shots, each from its own prompt."],
   edit: ["Edit", "The same video or picture under another prompt."],
   inpaint: ["Inpaint", "Another thing in a part of a video or a picture."],
 };
 const SHAPES = [[16, 9], [4, 3], [1, 1], [3, 4], [9, 16]];
 const LENGTHS = { extend: "Added", connect: "Passage" };
+let numProblems = 0;
 
 class Form {
   constructor(onMade) {
@@ -24,6 +26,8 @@ class Form {
     const changed = (field) => (slot, problem) => { this.tell(field, problem); this.show(); };
     this.references = { reference: new ReferenceSlot(find("#reference"), "reference", changed("reference")), second: new ReferenceSlot(find("#second"), "second", changed("second")) };
     this.region = new Region(find("#region"));
+    this.wording = new Wording(find("#prompt"), find("#prompt-note"), () => this.offer());
+    this.shots = new Shots(() => this.offer());
     find("#results").max = about.max_results;
     find("#strength").value = find("#strength-slider").value = about.strength;
     this.listen();
@@ -42,8 +46,7 @@ class Form {
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.send(); });
     this.form.addEventListener("change", () => this.show());
     this.form.addEventListener("input", (event) => {
-      const field = event.target.closest("[data-field]");
-      if (field) this.tell(field.dataset.field, "");
+      for (let field = event.target; (field = field.closest("[data-field]")); field = field.parentElement) this.tell(field.dataset.field, "");
     });
     this.form.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); this.send(); }
@@ -56,6 +59,7 @@ class Form {
       event.target.value = "";
     });
     for (const name of ["#width", "#height"]) find(name).addEventListener("input", () => this.show());
+    find("#write-out")?.addEventListener("click", () => this.writeOut());
   }
 
   get mode() { return find("input[name=mode]:checked", this.form).value; }
@@ -65,6 +69,9 @@ class Form {
     if (this.mode === "text") return find("input[name=kind]:checked", this.form).value === "video";
     return !["edit", "inpaint"].includes(this.mode) || !this.references.reference.value?.is_image;
   }
+
+  /** Whether it has one length: shots have one each, and what is edited has that of the clip. */
+  get hasLength() { return this.isVideo && !["shots", "edit", "inpaint"].includes(this.mode); }
 
   /** The size that is made; null where nobody knows it yet. */
   size() {
@@ -79,39 +86,57 @@ class Form {
   show() {
     find("#mode-help").textContent = MODES[this.mode][1];
     for (const field of findAll("[data-shown]", this.form)) field.hidden = !field.dataset.shown.split(" ").includes(this.mode);
-    const hasLength = this.isVideo && !["edit", "inpaint"].includes(this.mode);
-    find("[data-field=seconds]").hidden = !hasLength;
+    const isShots = this.mode === "shots";
+    find("#prompt-label").textContent = isShots ? "Subject" : "Prompt";
+    find("#prompt").placeholder = isShots ? "What all shots show; may be empty" : "What is to be seen";
+    find("[data-field=seconds]").hidden = !this.hasLength;
     find("#seconds-label").textContent = this.mode === "loop" && this.references.reference.value ? "Passage" : LENGTHS[this.mode] ?? "Length";
     find("#seconds").placeholder = about.seconds;
-    find("#reference-label").textContent = this.mode === "image" ? "First picture" : this.mode === "loop" ? "Video, or none" : this.mode === "connect" ? "Begins with" : "Reference";
+    find("#reference-label").textContent = this.mode === "image" ? "First picture" : isShots || this.mode === "loop" ? "Video, or none" : this.mode === "connect" ? "Begins with" : "Reference";
     const size = this.references.reference.value && this.mode !== "text" ? this.size() : null;
     const [width, height] = size ?? about.size;
     find("#width").placeholder = width;
     find("#height").placeholder = height;
     find("#variation-row").hidden = !find("#is-variation").checked;
     this.region.show(this.mode === "inpaint" ? this.references.reference.value : null, size);
+    this.offer();
+  }
+
+  /** What can be done with the prompts as they are now. */
+  offer() {
+    if (!this.shots) return;
+    this.shots.show(Boolean(this.references.reference.value));
+    const button = find("#write-out");
+    if (!button || button.disabled) return;
+    button.textContent = this.mode === "shots" ? "Write out the shots" : "Write out";
+    button.hidden = !this.unwritten().length;
+  }
+
+  /** The prompts that no model has written out. */
+  unwritten() {
+    return (this.mode === "shots" ? this.shots.wordings : [this.wording]).filter(({ own }) => own === null);
   }
 
   /** As the server reads it. */
   values() {
     const text = (name) => find(name).value.trim();
-    const decimal = (name) => (text(name) === "" ? null : text(name).replace(",", "."));
     const is = (...modes) => modes.includes(this.mode);
     const [width, height] = [text("#width"), text("#height")];
     const isVariation = find("#is-variation").checked;
     return {
-      mode: this.mode, prompt: find("#prompt").value,
+      mode: this.mode, ...this.wording.values(),
+      shots: is("shots") ? this.shots.values() : [],
       kind: find("input[name=kind]:checked", this.form).value,
       size: width || height ? `${width}x${height}` : null,
-      seconds: this.isVideo && !is("edit", "inpaint") ? decimal("#seconds") : null,
+      seconds: this.hasLength ? decimal(text("#seconds")) : null,
       seed: text("#seed") || "0",
       direction: find("input[name=direction]:checked", this.form).value,
       reference: is("text") ? null : this.references.reference.value?.id ?? null,
       second: is("connect") ? this.references.second.value?.id ?? null : null,
-      strength: is("edit") ? decimal("#strength") : null,
+      strength: is("edit") ? decimal(text("#strength")) : null,
       region: is("inpaint") ? this.region.text() : null,
       results: text("#results") || "1",
-      variation: isVariation ? decimal("#variation") ?? "" : null,
+      variation: isVariation ? decimal(text("#variation")) ?? "" : null,
       variation_seed: isVariation ? text("#variation-seed") || "1" : "1",
       draft: find("#draft").checked && !is("edit", "inpaint"),
     };
@@ -120,7 +145,9 @@ class Form {
   /** Fill in what was asked for before. */
   async refill(values) {
     find(`#mode-${values.mode}`).checked = true;
-    for (const name of ["prompt", "seconds", "seed", "results"]) find(`#${name}`).value = values[name] ?? "";
+    this.wording.set(values.prompt, values.as_written ?? null);
+    if (values.mode === "shots") this.shots.refill(shotsOf(values));
+    for (const name of ["seconds", "seed", "results"]) find(`#${name}`).value = values[name] ?? "";
     const [width, height] = (values.size ?? "x").split("x");
     find("#width").value = width;
     find("#height").value = height;
@@ -151,6 +178,27 @@ class Form {
     find("#prompt").focus({ preventScroll: true });
   }
 
+  /** Have a language model write out what none has yet. */
+  async writeOut() {
+    const button = find("#write-out"), wordings = this.unwritten(), isShots = this.mode === "shots";
+    if (button.disabled || !wordings.length) return;
+    const subject = this.wording.value, sent = wordings.map(({ value }) => value);
+    this.clear();
+    button.disabled = true;
+    button.textContent = "Writing…";
+    try {
+      const { prompts } = await post("api/expansions", { prompt: subject, shots: isShots ? sent : [] });
+      const isChanged = (one, k) => one.value !== sent[k] || one.own !== null || (isShots && this.wording.value !== subject);
+      wordings.forEach((one, k) => one.take(prompts[k], isChanged(one, k)));
+    } catch (error) {
+      const [, number] = /^shots\.(\d+)/.exec(error.field) ?? [];
+      this.refuse(number ? Object.assign(error, { field: wordings[number].field }) : error);
+    } finally {
+      button.disabled = false;
+      this.offer();
+    }
+  }
+
   async send() {
     const button = find("#make");
     if (button.disabled) return;
@@ -171,8 +219,8 @@ class Form {
 
   refuse(error) {
     const field = find(`[data-field="${CSS.escape(error.field ?? "")}"]`, this.form) ?? find('[data-field=""]', this.form);
-    const shown = field.hidden ? find('[data-field=""]', this.form) : field;
-    this.tell(shown.dataset.field, error.message);
+    const shown = field.closest("[hidden]") ? find('[data-field=""]', this.form) : field;
+    this.tell(shown.dataset.field, shown === field ? error.message.replace(/^shot \d+: /, "") : error.message);
     find("input:not([type=file]), textarea, select", shown)?.focus();
     shown.scrollIntoView({ block: "nearest" });
   }
@@ -180,11 +228,12 @@ class Form {
   /** Put a sentence next to a field, or take it away. */
   tell(name, sentence) {
     const field = find(`[data-field="${CSS.escape(name)}"]`, this.form);
-    const inputs = findAll("input, textarea, select", field);
-    find(".problem", field)?.remove();
+    // Rows of a field are fields of their own.
+    const inputs = findAll("input, textarea, select", field).filter((input) => input.closest("[data-field]") === field);
+    find(":scope > .problem", field)?.remove();
     for (const input of inputs) { input.removeAttribute("aria-invalid"); input.removeAttribute("aria-describedby"); }
     if (!sentence) return;
-    const id = `problem-${name || "form"}`;
+    const id = `problem-${++numProblems}`;
     field.append(make("div", { class: "problem", role: "alert", id }, problemOf(sentence)));
     for (const input of inputs) { input.setAttribute("aria-invalid", "true"); input.setAttribute("aria-describedby", id); }
   }

@@ -41,8 +41,8 @@ class Results {
       const again = make("button", { type: "button", class: "small again" }, "Fill in again");
       again.addEventListener("click", () => this.form.refill(entry.form));
       const element = make("article", { class: "set", "data-set": entry.set_id },
-        make("div", { class: "head" }, make("h3", {}, cut(entry.record.prompt ?? entry.form.prompt, 400)), again),
-        make("p", { class: "note" }, [MODES[entry.form.mode][0], entry.form.direction && entry.form.mode === "extend" ? entry.form.direction : null, when(entry.set_id)].filter(Boolean).join(" · ")),
+        make("div", { class: "head" }, make("h3", {}, cut(titleOf(entry) || entry.form.prompt, 400)), again),
+        make("p", { class: "note" }, [MODES[entry.form.mode][0], shotsOf(entry.record).length ? `${shotsOf(entry.record).length} shots` : null, entry.form.direction && entry.form.mode === "extend" ? entry.form.direction : null, when(entry.set_id)].filter(Boolean).join(" · ")),
         make("div", { class: "cards" }));
       const older = findAll(".set", this.box).find((other) => other.dataset.set < entry.set_id);
       this.box.insertBefore(element, older ?? null);
@@ -61,7 +61,7 @@ class Results {
         entry.notes.map((note) => make("span", { class: "note" }, note))),
       make("div", { class: "acts" },
         make("a", { href: `made/${entry.id}?download` }, "Download"),
-        act("Use as reference", () => this.form.use(`made/${entry.id}`, isImage, record.prompt)),
+        act("Use as reference", () => this.form.use(`made/${entry.id}`, isImage, titleOf(entry))),
         act("Vary", () => this.vary(entry)),
         this.compare.toggle(entry),
         act("Record", () => showRecord(entry)), drafts));
@@ -82,6 +82,13 @@ function seedsOf(entry) {
   return { seed: String(seed), variationSeed: String(BigInt(first) + more) };
 }
 
+/** What it was made from: a prompt, or those of its shots where they have no subject. */
+function titleOf({ record }) {
+  return record.prompt || shotsOf(record).map((shot) => shot?.prompt ?? "").join(" / ");
+}
+
+const shotsOf = ({ shots }) => (Array.isArray(shots) ? shots : []);
+
 function seedText(entry) {
   const { seed, variationSeed } = seedsOf(entry);
   return variationSeed === null ? `seed ${seed}` : `seed ${seed}, varied by ${entry.form.variation} (${variationSeed})`;
@@ -95,7 +102,7 @@ function act(name, listener) {
 
 /** A result to be looked at. */
 function makeMedia(entry) {
-  const source = `made/${entry.id}`, what = cut(entry.record.prompt ?? "", 120);
+  const source = `made/${entry.id}`, what = cut(titleOf(entry), 120);
   if (entry.suffix === ".png") return make("img", { src: source, alt: what, loading: "lazy" });
   const video = make("video", { src: source, poster: `${source}.jpg`, loop: true, playsinline: true, preload: "none", "aria-label": what });
   video.muted = true;

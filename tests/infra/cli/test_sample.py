@@ -171,6 +171,7 @@ def test_shots_follow_each_other_under_one_subject(
         ("prompt: moves left", "holds no list of shots"),
         ("- [", "cannot be read"),
         ("- {prompt: '', seconds: 1}\n- {prompt: an explicit porn scene, seconds: 1}", "the prompt is refused"),
+        ("- {prompt: '', seconds: 1}\n- {prompt: '', seconds: 1.7e308}", "shot 2: seconds lie in 0 to 60"),
     ):
         shots.write_text(wrong)
         assert sample(config, "--out", tmp_path / "none.mp4", "--shots", shots, prompt="a circle") == 2

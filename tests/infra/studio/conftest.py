@@ -61,13 +61,19 @@ class Served:
 
 
 @pytest.fixture
+def talking_config(sample_values: Callable[..., dict[str, Any]], talker: Any) -> SampleConfig:
+    """The model of `studio_config`, and a language model that writes prompts out."""
+    return SampleConfig.model_validate(sample_values(expand=talker.engine))
+
+
+@pytest.fixture
 def start_studio(studio_config: SampleConfig) -> Iterator[Callable[..., Served]]:
     """Serve a folder on a free port; ended with the test."""
     with ExitStack() as stack:
 
-        def start(folder: Path, *, works: bool = True) -> Served:
+        def start(folder: Path, *, works: bool = True, config: SampleConfig = studio_config) -> Served:
             own = stack.enter_context(ExitStack())
-            server = Server(studio_config, find_model(studio_config), folder, 8 * GIB)
+            server = Server(config, find_model(config), folder, 8 * GIB)
             return Served(own.enter_context(running(server, works=works)), server, own.close)
 
         yield start

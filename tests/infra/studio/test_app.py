@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,11 +18,16 @@ from infra.cli.main import main
 from infra.sample_config import SampleConfig
 from infra.studio import app
 from infra.studio.app import serve
+from infra.studio.scribe import MAX_WAITING
 from schemas import ConfigError
 from trainer.sampling.provenance import read_record
 
 WAIT_S = 100.0
 UPLOAD = "application/octet-stream"
+
+
+SHOT = {"prompt": "it rolls", "seconds": "0.5"}
+SHOTS = {"mode": "shots", "shots": [SHOT, {"prompt": "", "seconds": "0.5", "cut": True}]}
 
 
 class Client:
@@ -119,6 +125,86 @@ def test_uploads_and_results_are_gone_on_from(client: Client, picture: Path, vid
     assert [one["sha256"] for one in connected["record"]["given"]][1][:32] == moving.removeprefix("given/")
 
 
+def test_shots_are_one_video_with_the_prompts_of_all(client: Client) -> None:
+    written = {**SHOT, "prompt": "a ball rolls far", "as_written": "it rolls", "cut": True}
+    status, said = client.order(**{**SHOTS, "prompt": "a ball", "shots": [{**SHOT, "seconds": "0,75"}, written]})
+    assert (status, said["field"]) == (422, "shots.0.seconds")
+    shots = {**SHOTS, "prompt": "a ball", "shots": [{**SHOT, "seconds": 0.75}, written]}
+    assert client.order(**shots, size="32x32", draft=True)[0] == 200
+    (made,) = client.made(1)
+    record = made["record"]
+    assert (record["mode"], record["num_frames"], record["prompt"]) == ("shots", 10, "a ball")
+    assert record["shots"] == [
+        {"prompt": "a ball it rolls", "num_frames": 6, "is_cut": False},
+        {"prompt": "a ball rolls far", "num_frames": 4, "is_cut": True},
+    ]
+    assert record["prompt_as_written"] == "a ball it rolls a ball it rolls"
+    assert made["form"]["shots"][1] == {**written, "seconds": 0.5}
+    assert made["num_drafts"] == 2
+
+
+def test_a_prompt_is_written_out_and_both_are_recorded(
+    start_studio: Callable[..., Any], talking_config: SampleConfig, talker: Any, tmp_path: Path
+) -> None:
+    client = Client(start_studio(tmp_path / "studio", config=talking_config).url)
+    status, said, _ = client.post("/api/expansions", {"prompt": "a red ball"})
+    longer = "a red ball, over wet sand at dawn. The camera stands still."
+    assert (status, said) == (200, {"prompts": [{"prompt": longer, "is_longer": True, "why": ""}]})
+    talker.answers["a ball stands"] = "It stands."
+    status, said, _ = client.post("/api/expansions", {"prompt": "a ball", "shots": ["rolls", "stands"]})
+    assert [(one["is_longer"], one["why"]) for one in said["prompts"]] == [
+        (True, ""),
+        (False, "the longer one lacked ball"),
+    ]
+    assert client.order(prompt=f"{longer} It is wet.", as_written="a red ball")[0] == 200
+    (made,) = client.made(1)
+    assert made["record"]["prompt"] == f"{longer} It is wet."
+    assert made["record"]["prompt_as_written"] == made["form"]["as_written"] == "a red ball"
+    for wrong, field in (
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "a gory beheading"}, "prompt"),
+        ({"prompt": "a", "shots": ["b", "a gory beheading"]}, "shots.1.prompt"),
+        ({"prompt": "a", "shots": ["b"] * 33}, "shots"),
+        ({"prompt": "a", "shots": "b"}, "shots"),
+        ({"prompt": "x" * 100_000}, "prompt"),
+        ({}, "prompt"),
+    ):
+        status, said, _ = client.post("/api/expansions", wrong)
+        assert (status, said["field"]) == (422, field), wrong
+    assert talker.asked == ["a red ball", "a ball rolls", "a ball stands"]
+
+
+def test_prompts_are_written_out_one_at_a_time_and_few_may_wait(
+    start_studio: Callable[..., Any], talking_config: SampleConfig, talker: Any, tmp_path: Path
+) -> None:
+    client = Client(start_studio(tmp_path / "studio", works=False, config=talking_config).url)
+    talker.may_answer.clear()
+    said: list[int] = []
+    asking = [
+        threading.Thread(target=lambda: said.append(client.post("/api/expansions", {"prompt": "a ball"})[0]))
+        for _ in range(MAX_WAITING + 2)
+    ]
+    for thread in asking:
+        thread.start()
+    until = time.monotonic() + WAIT_S
+    while len(said) < 2 or not talker.asked:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert (said, talker.asked) == ([429, 429], ["a ball"])
+    # Others are answered meanwhile.
+    assert client.order()[0] == 200
+    talker.may_answer.set()
+    for thread in asking:
+        thread.join(WAIT_S)
+    assert said == [429, 429] + [200] * MAX_WAITING
+
+
+def test_without_a_model_nothing_writes_prompts_out(idle: Client) -> None:
+    assert idle.post("/api/expansions", {"prompt": "a ball"})[0] == 404
+    assert b"Write out" not in re.sub(rb"<script>.*</script>", b"", idle.ask("/")[1], flags=re.S)
+
+
 def test_what_waits_has_a_place_and_can_be_cancelled(idle: Client) -> None:
     names = [idle.order(seed=k)[1]["ids"][0] for k in range(3)]
     assert [one["place"] for one in idle.ask("/api/line")[1]["orders"]] == [1, 2, 3]
@@ -152,6 +238,32 @@ def test_what_waits_has_a_place_and_can_be_cancelled(idle: Client) -> None:
         pytest.param({"mode": "extend", "reference": "given/" + "a" * 32}, "reference", "no longer there", id="gone"),
         pytest.param({"mode": "extend", "reference": "/etc/passwd"}, "reference", "no longer there", id="a path"),
         pytest.param({"out": "/tmp/x.png"}, "out", "out: extra inputs", id="another field"),
+        pytest.param({"as_written": " "}, "prompt", "the prompt is empty", id="nothing as written"),
+        pytest.param({"as_written": "a gory beheading"}, "prompt", "refused by the policy", id="policy as written"),
+        pytest.param(
+            {"prompt": "a gory beheading", "as_written": "a"}, "prompt", "refused by", id="policy written out"
+        ),
+        pytest.param(
+            {**SHOTS, "prompt": ""}, "shots.1.prompt", "shot 2: the prompt is empty", id="no prompt of a shot"
+        ),
+        pytest.param(
+            {**SHOTS, "shots": [SHOT, {**SHOT, "prompt": "a gory beheading"}]},
+            "shots.1.prompt",
+            "shot 2: the prompt is refused by the policy",
+            id="policy of a shot",
+        ),
+        pytest.param(
+            {**SHOTS, "shots": [SHOT, {**SHOT, "prompt": " ", "as_written": "a"}]},
+            "shots.1.prompt",
+            "shot 2: the prompt is empty",
+            id="a shot written out as nothing",
+        ),
+        pytest.param(
+            {**SHOTS, "shots": [{**SHOT, "seconds": 1.7e308}]}, "shots.0.seconds", "in 0 to 60", id="a shot without end"
+        ),
+        pytest.param({**SHOTS, "shots": [SHOT] * 31 + [{**SHOT, "seconds": 45}]}, "shots", "max_seconds", id="long"),
+        pytest.param({**SHOTS, "shots": []}, "shots", "there is no shot", id="no shot"),
+        pytest.param({**SHOTS, "shots": [SHOT] * 1000}, "shots", "at most 32 items", id="too many shots"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_field(
@@ -221,6 +333,7 @@ def test_only_the_page_itself_may_ask(idle: Client) -> None:
     for path, body, kind in (
         ("/api/orders", form, "application/json"),
         ("/api/given", b"x", UPLOAD),
+        ("/api/expansions", {"prompt": "p"}, "application/json"),
         ("/api/orders/20260101-000000-00000000/cancel", {}, "application/json"),
     ):
         for headers in (

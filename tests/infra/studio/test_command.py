@@ -44,6 +44,7 @@ def test_the_command_serves_and_ends_in_peace(config: Path, tmp_path: Path) -> N
         pytest.param(["--prompt", "p"], "--serve does not go with --prompt", id="prompt"),
         pytest.param(["--out", "sample.yaml"], "cannot be used", id="a file for a folder"),
         pytest.param(["policy=gone.yaml"], "gone.yaml", id="no policy"),
+        pytest.param(["--out", "s", "expand.model=gone"], "expand.model: gone: there is no such", id="no expansion"),
         pytest.param(["--port", "0", "--out", "s", "policy=blocked.yaml"], "gone.npy", id="found after it has begun"),
         pytest.param(["--host", "256.0.0.1", "--out", "s"], "--serve: 256.0.0.1", id="no address"),
     ],

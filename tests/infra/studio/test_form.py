@@ -12,6 +12,7 @@ from schemas import ConfigError
 
 PICTURE = Reference(Path("/r/picture"), True, 96, 48, None)
 VIDEO = Reference(Path("/r/video"), False, 40, 32, 2.0)
+SHOT = {"prompt": "q", "seconds": 1}
 FOUND = {"given/a": PICTURE, "made/b": VIDEO}
 
 
@@ -22,7 +23,8 @@ def asked(number: int = 0, **values: Any) -> dict[str, Any]:
     out = Path("o.mp4" if form.is_video(references[0] if references else None) else "o.png")
     one = asked_of(form, references, out, number)
     one.mode()
-    return {name: value for name, value in one.model_dump().items() if name in one.model_fields_set and value}
+    said = {name: value for name, value in one.model_dump().items() if name in one.model_fields_set and value}
+    return {name: list(value) if name == "shots" else value for name, value in said.items()}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,12 @@ def asked(number: int = 0, **values: Any) -> dict[str, Any]:
             {"video": VIDEO.path, "inpaint": "0,0,8x8@0-1"},
             id="inpaint",
         ),
+        pytest.param(
+            {"mode": "shots", "shots": [{"prompt": "q", "seconds": "0.5"}], "seconds": 9, "reference": "made/b"},
+            {"shots": [{"prompt": "q", "seconds": 0.5, "cut": False}], "video": VIDEO.path},
+            id="shots",
+        ),
+        pytest.param({"mode": "text", "shots": [{"prompt": "q", "seconds": 1}]}, {}, id="text has no shots"),
     ],
 )
 def test_each_mode_asks_for_what_the_command_line_would(values: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -86,12 +94,46 @@ def test_results_have_other_seeds_or_lie_around_one() -> None:
         pytest.param(
             {"mode": "edit", "reference": "given/a", "draft": True}, "draft", "they do not go together", id="draft"
         ),
+        pytest.param({"mode": "shots"}, "shots", "there is no shot", id="no shot"),
+        pytest.param({"mode": "shots", "shots": [SHOT] * 33}, "shots", "at most 32 items", id="many shots"),
+        pytest.param({"mode": "shots", "shots": "x"}, "shots", "valid tuple", id="shots that are none"),
+        pytest.param({"mode": "shots", "shots": [SHOT, 5]}, "shots.1", "^shot 2: input should be", id="no row"),
+        pytest.param(
+            {"mode": "shots", "shots": [SHOT, {**SHOT, "seconds": "x"}]},
+            "shots.1.seconds",
+            "^shot 2: seconds: input should be a valid number",
+            id="seconds of a shot",
+        ),
+        pytest.param(
+            {"mode": "shots", "shots": [{**SHOT, "seconds": "inf"}]}, "shots.0.seconds", "finite", id="no end"
+        ),
+        pytest.param(
+            {"mode": "shots", "shots": [{**SHOT, "prompt": "\ud800"}]}, "shots.0.prompt", "half a char", id="half"
+        ),
+        pytest.param({"mode": "text", "as_written": "\udfff"}, "as_written", "half a character", id="half as written"),
+        pytest.param(
+            {"mode": "shots", "shots": [SHOT], "reference": "given/a"}, "reference", "this is a picture", id="shots"
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_field(values: dict[str, Any], field: str, sentence: str) -> None:
     with pytest.raises(FieldError, match=sentence) as caught:
         asked(**values)
     assert caught.value.field == field
+
+
+def test_what_was_written_out_is_made_and_asked_for_in_the_persons_own_words() -> None:
+    text = read_form({"mode": "text", "prompt": "a red ball rolls", "as_written": "a ball"})
+    assert (text.words, text.longer) == ("a ball", ("a red ball rolls",))
+    assert read_form({"mode": "text", "prompt": "a ball"}).longer == ()
+    written = {**SHOT, "prompt": "a ball rolls far", "as_written": "rolls"}
+    shots = read_form({"mode": "shots", "prompt": "a ball", "shots": [SHOT, written]})
+    # The longer one has the subject in it.
+    assert shots.longer == ("a ball q", "a ball rolls far")
+    assert asked_of(shots, (), Path("o.mp4"), 0).prompts == ("a ball q", "a ball rolls")
+    under_longer = read_form({"mode": "shots", "prompt": "a red ball", "as_written": "a ball", "shots": [SHOT]})
+    assert under_longer.longer == ("a red ball q",)
+    assert asked_of(under_longer, (), Path("o.mp4"), 0).prompts == ("a ball q",)
 
 
 @pytest.mark.parametrize("values", [None, [], "text", 5, {}])
@@ -117,6 +159,8 @@ def test_what_is_no_form_is_refused(values: object) -> None:
         ("command line: --inpaint is X,Y,WIDTHxHEIGHT or X,Y,WIDTHxHEIGHT@START-END, got 'x'", "region"),
         ("a clip of 3 frames is too short to be closed: 10 are needed", "reference"),
         ("/r/video: corrupt: nothing decodes", "reference"),
+        ("shot 3: the prompt is empty", "shots.2.prompt"),
+        ("shot 2: seconds lie in 0 to 60 (max_seconds), got 61", "shots.1.seconds"),
         ("model: is gone", ""),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from infra.sample_config import SampleConfig
 from infra.studio.app import Server
-from infra.studio.form import read_form
+from infra.studio.form import FieldError, read_form
 from infra.studio.intake import Intake
 from infra.studio.references import References
 from schemas import ConfigError
@@ -36,6 +36,23 @@ def test_a_reference_that_is_none_is_never_followed(intake: Intake, name: str) -
 def test_what_the_policy_refuses_waits_for_nothing(intake: Intake) -> None:
     with pytest.raises(ConfigError, match=r"^the prompt is refused by the policy: violence"):
         intake.take(read_form({"mode": "text", "prompt": "a gory beheading"}))
+
+
+def test_shots_are_refused_by_their_number_and_all_together_by_their_length(intake: Intake) -> None:
+    shot = {"prompt": "it rolls", "seconds": 40}
+    form = {"mode": "shots", "prompt": "a ball"}
+    with pytest.raises(ConfigError, match=r"^shot 2: the prompt is refused by the policy: violence"):
+        intake.take(read_form({**form, "shots": [shot, {**shot, "prompt": "a gory beheading"}]}))
+    with pytest.raises(FieldError, match=r"max_seconds") as caught:
+        intake.take(read_form({**form, "shots": [shot, shot]}))
+    assert caught.value.field == "shots"
+    with pytest.raises(ConfigError, match=r"^shot 1: the prompt is refused by the policy: violence"):
+        intake.take(read_form({**form, "shots": [{**shot, "prompt": "a gory beheading", "as_written": "a"}]}))
+    ((order,), _) = intake.take(
+        read_form({**form, "shots": [{**shot, "prompt": "a ball rolls far", "as_written": "rolls"}]})
+    )
+    assert (order.asked.prompts, order.longer) == (("a ball rolls",), ("a ball rolls far",))
+    assert order.form["shots"][0]["as_written"] == "rolls"
 
 
 def test_what_is_given_is_not_decoded_at_a_size_that_is_too_much(

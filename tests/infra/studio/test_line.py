@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.sample_request import Asked
+from infra.sample_request import Asked, make_asked
 from infra.studio.line import MAX_WAITING, Line, Order, Progress
 from schemas import ConfigError
 
@@ -97,6 +97,14 @@ def test_what_is_over_is_forgotten_in_time_and_what_is_not_never() -> None:
     assert names[0] == "stays"
     assert names[-1] == "199"
     assert len(names) < 100
+
+
+def test_shots_without_a_subject_are_told_by_their_own_prompts() -> None:
+    shots = [{"prompt": prompt, "seconds": 1} for prompt in ("it rolls", "it stands", "x" * 9999)]
+    asked = make_asked({"prompt": "", "out": "o.mp4", "shots": shots}, "test")
+    told = Order(id="a", set_id="a", number=0, asked=asked, form={"mode": "shots"}, draft=False).to_json()["prompt"]
+    assert told.startswith("it rolls / it stands / xxx")
+    assert len(told) == 400
 
 
 def test_progress_is_of_what_runs() -> None:

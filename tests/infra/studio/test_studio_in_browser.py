@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from infra.studio.form import Form
+from infra.sample_config import SampleConfig
+from infra.studio.form import MAX_SHOTS, Form
 
 PATIENCE_S = 90.0
 EVIL = '</script><script>window.harmed=1</script><img src=x onerror="window.harmed=1">{{7*7}}\u202e\u2066\x1b[2J'
@@ -40,6 +41,15 @@ class Person:
         self.browser.run(f"document.querySelector({json.dumps(selector)}).select()")
         self.browser.ask("Input.insertText", text=text)
 
+    def write_on(self, selector: str, text: str) -> None:
+        """Write behind what is there."""
+        self.browser.run(f"document.querySelector({json.dumps(selector)}).focus()")
+        self.browser.run("document.activeElement.setSelectionRange(99999, 99999)")
+        self.browser.ask("Input.insertText", text=text)
+
+    def value(self, selector: str) -> str:
+        return str(self.browser.run(f"document.querySelector({json.dumps(selector)}).value"))
+
     def choose(self, selector: str) -> None:
         self.browser.run(f"document.querySelector({json.dumps(selector)}).click()")
 
@@ -67,8 +77,9 @@ class Person:
         self.browser.run(f"{buttons}.find((button) => button.textContent === {json.dumps(name)}).click()")
 
     def problem(self, field: str) -> str:
-        self.wait(f"document.querySelector('[data-field={field}] .problem')")
-        return self.text(f"[data-field={field}] .problem")
+        place = f'[data-field="{field}"] .problem'
+        self.wait(f"document.querySelector('{place}')")
+        return self.text(place)
 
     def video(self) -> dict[str, float]:
         """Play the newest result; its size and length."""
@@ -138,6 +149,211 @@ def test_an_uploaded_picture_begins_a_video_which_is_gone_on_from(
     # 6 frames that were there, and as many before them as a latent frame holds.
     assert person.video() == {"videoWidth": 48, "videoHeight": 32, "duration": pytest.approx(10 / 8)}
     assert person.browser.problems == []
+
+
+def test_a_prompt_is_written_out_changed_made_and_taken_back(
+    start_studio: Callable[..., Any], talking_config: SampleConfig, talker: Any, tmp_path: Path, person: Person
+) -> None:
+    served = start_studio(tmp_path / "studio", config=talking_config)
+    person.open(served.url)
+    person.write("#prompt", "a red ball")
+    person.browser.click("#write-out")
+    person.wait("document.querySelector('#prompt').value.endsWith('The camera stands still.')")
+    assert "Written out from “a red ball”." in person.text("#prompt-note")
+    assert person.browser.run("document.querySelector('#write-out').hidden")
+    person.write_on("#prompt", " It is wet.")
+    person.write("#width", "32")
+    person.write("#height", "32")
+    person.browser.run("document.querySelector('input[name=kind][value=picture]').click()")
+    person.make(1)
+    (entry,) = served.server.history.newest(1)
+    assert entry.record["prompt"] == "a red ball, over wet sand at dawn. The camera stands still. It is wet."
+    assert entry.record["prompt_as_written"] == "a red ball"
+    person.write("#prompt", "another")
+    person.press_button("My own words", "#form")
+    assert person.value("#prompt") == "a red ball"
+    person.press_button("Fill in again", ".set")
+    person.browser.wait("document.querySelector('#prompt').value.endsWith('It is wet.')")
+    person.press_button("My own words", "#form")
+    assert person.value("#prompt") == "a red ball"
+    assert person.text("#prompt-note") == ""
+    assert not person.browser.run("document.querySelector('#write-out').hidden")
+    assert person.browser.problems == []
+
+
+def test_a_prompt_stays_where_it_is_not_written_out_and_the_page_says_why(
+    start_studio: Callable[..., Any], talking_config: SampleConfig, talker: Any, tmp_path: Path, person: Person
+) -> None:
+    person.open(start_studio(tmp_path / "studio", works=False, config=talking_config).url)
+    talker.answers |= {"a blue ball": "A ball.", "a lone ball": "A lone ball in an explicit porn scene."}
+    for prompt, why in (("a blue ball", "the longer one lacked blue."), ("a lone ball", "the longer one is refused")):
+        person.write("#prompt", prompt)
+        person.browser.click("#write-out")
+        person.wait("document.querySelector('#prompt-note').textContent")
+        assert person.text("#prompt-note").startswith(f"It stays as it is: {why}")
+        assert person.value("#prompt") == prompt
+    person.write("#prompt", "a gory beheading")
+    assert person.text("#prompt-note") == ""
+    person.browser.click("#write-out")
+    assert person.problem("prompt").startswith("the prompt is refused by the policy: violence")
+    talker.may_answer.clear()
+    person.write("#prompt", "a slow ball")
+    person.browser.click("#write-out")
+    assert person.text("#write-out") == "Writing…"
+    person.write("#prompt", "a fast ball")
+    talker.may_answer.set()
+    person.wait("document.querySelector('#prompt-note').textContent")
+    assert person.text("#prompt-note").startswith("It was changed meanwhile")
+    assert person.value("#prompt") == "a fast ball"
+    talker.answers["an evil ball"] = f"An evil ball. {EVIL}"
+    person.write("#prompt", "an evil ball")
+    person.browser.click("#write-out")
+    person.wait("document.querySelector('#prompt').value.includes('</script><script>')")
+    person.press_button("My own words", "#form")
+    person.browser.click("#make")
+    person.wait("document.querySelector('.orders li.waiting')")
+    assert person.browser.run("[window.harmed, document.querySelectorAll('img[src=\"x\"], script').length]") == [
+        None,
+        2,
+    ]
+    refused = [problem for problem in person.browser.problems if "status of 422" not in problem]
+    assert refused == []
+
+
+def test_without_a_model_the_page_does_not_offer_to_write_out(
+    start_studio: Callable[..., Any], tmp_path: Path, person: Person
+) -> None:
+    person.open(start_studio(tmp_path / "studio", works=False).url)
+    assert person.browser.run("document.querySelector('#write-out')") is None
+
+
+def test_shots_are_added_moved_removed_and_made_one_after_the_other(
+    start_studio: Callable[..., Any], tmp_path: Path, person: Person
+) -> None:
+    served = start_studio(tmp_path / "studio")
+    person.open(served.url)
+    person.choose("#mode-shots")
+    assert person.text("#prompt-label") == "Subject"
+    rows = "[...document.querySelectorAll('.shot textarea')].map((one) => one.value)"
+    person.write(".shot:nth-child(1) textarea", "it rolls")
+    person.write(".shot:nth-child(1) .short", "0,75")
+    person.write(".shot:nth-child(2) textarea", "it stands")
+    person.write(".shot:nth-child(2) .short", "0.5")
+    person.browser.click("#add-shot")
+    person.browser.ask("Input.insertText", text="it falls")
+    assert person.browser.run(rows) == ["it rolls", "it stands", "it falls"]
+    person.key("ArrowUp", 38, modifiers=1)
+    assert person.browser.run(rows) == ["it rolls", "it falls", "it stands"]
+    assert person.browser.run("document.activeElement.value") == "it falls"
+    person.browser.click(".shot:nth-child(2) .tools button:nth-child(1)")
+    assert person.browser.run(rows) == ["it falls", "it rolls", "it stands"]
+    # What cannot go further up leaves the focus to what goes down.
+    assert person.browser.run("document.activeElement.getAttribute('aria-label')") == "Move shot 1 down"
+    person.browser.click(".shot:nth-child(1) .tools button:nth-child(3)")
+    assert person.browser.run(rows) == ["it rolls", "it stands"]
+    assert person.browser.run("document.querySelectorAll('.shot')[0].contains(document.activeElement)")
+    assert person.browser.run("document.querySelector('.shot .check').hidden")
+    assert person.text("#shots-length") == "together 1.3 s"
+    person.browser.click(".shot:nth-child(2) input[type=checkbox]")
+    person.write("#width", "32")
+    person.write("#height", "32")
+    person.make(1)
+    (entry,) = served.server.history.newest(1)
+    assert entry.record["shots"] == [
+        {"prompt": "it rolls", "num_frames": 6, "is_cut": False},
+        {"prompt": "it stands", "num_frames": 4, "is_cut": True},
+    ]
+    assert person.text(".set h3") == "it rolls / it stands"
+    assert person.text(".set .note").startswith("Several shots · 2 shots")
+    assert person.video() == {"videoWidth": 32, "videoHeight": 32, "duration": pytest.approx(10 / 8)}
+    for k in (1, 2):
+        person.write(f".shot:nth-child({k}) textarea", "")
+    person.browser.click(".shot:nth-child(1) .tools button:nth-child(3)")
+    person.browser.run("document.querySelector('.shot .tools button:nth-child(3)').click()")
+    assert person.browser.run(rows) == [""]
+    person.press_button("Fill in again", ".set")
+    person.browser.wait("document.querySelectorAll('.shot').length === 2")
+    assert person.browser.run(rows) == ["it rolls", "it stands"]
+    others = "[...document.querySelectorAll('.shot .short, .shot input[type=checkbox]')]"
+    assert person.browser.run(f"{others}.map((one) => one.checked || one.value)") == ["0.75", "on", "0.5", True]
+    assert person.browser.problems == []
+
+
+def test_a_mistake_of_a_shot_stands_beside_its_row_and_wanders_with_it(
+    start_studio: Callable[..., Any], tmp_path: Path, person: Person
+) -> None:
+    served = start_studio(tmp_path / "studio", works=False)
+    person.open(served.url)
+    person.choose("#mode-shots")
+    person.write(".shot:nth-child(1) textarea", "it rolls")
+    person.browser.click("#make")
+    assert person.problem("shots.1.prompt") == "the prompt is empty"
+    person.browser.click(".shot:nth-child(2) .tools button:nth-child(1)")
+    assert person.text(".shot:nth-child(1) .problem") == "the prompt is empty"
+    person.write(".shot:nth-child(1) textarea", "it stands")
+    assert not person.browser.run("document.querySelector('.problem')")
+    for seconds, sentence in (("", "seconds: input should be a valid number"), ("61", "seconds lie in 0 to 60")):
+        person.write(".shot:nth-child(2) .short", seconds)
+        person.browser.click("#make")
+        assert person.problem("shots.1.seconds").startswith(sentence)
+        assert person.browser.run("document.activeElement.getAttribute('aria-label')") == "Shot 2: seconds"
+        invalid = "[...document.querySelectorAll('[aria-invalid]')].map((one) => one.getAttribute('aria-label'))"
+        assert person.browser.run(invalid) == ["Shot 2: seconds"]
+    for k in (1, 2):
+        person.write(f".shot:nth-child({k}) .short", "40")
+    person.browser.click("#make")
+    person.wait("document.querySelector('[data-field=shots] > .problem')")
+    assert "max_seconds" in person.text("[data-field=shots] > .problem")
+    person.write(".shot:nth-child(2) .short", "1")
+    assert not person.browser.run("document.querySelector('.problem')")
+    for _ in range(MAX_SHOTS):
+        person.browser.run("document.querySelector('#add-shot').click()")
+    assert person.browser.run("document.querySelectorAll('.shot').length") == MAX_SHOTS
+    assert person.browser.run("document.querySelector('#add-shot').disabled")
+    person.write("#prompt", "a ball")
+    for k in range(1, MAX_SHOTS + 1):
+        person.browser.run(f"document.querySelector('.shot:nth-child({k}) .short').value = '0.25'")
+    person.browser.click("#make")
+    person.wait("document.querySelector('.orders li.waiting')")
+    assert person.text(".orders .name") == "a ball"
+    (order,) = served.server.line.waiting()
+    assert len(order.asked.shots) == MAX_SHOTS
+    person.press_button("Cancel", ".orders")
+    person.wait("document.querySelector('#line').hidden")
+
+
+def test_the_prompts_of_shots_are_written_out_each_under_the_subject(
+    start_studio: Callable[..., Any], talking_config: SampleConfig, talker: Any, tmp_path: Path, person: Person
+) -> None:
+    served = start_studio(tmp_path / "studio", works=False, config=talking_config)
+    person.open(served.url)
+    person.choose("#mode-shots")
+    person.write("#prompt", "a ball")
+    person.write(".shot:nth-child(1) textarea", "it rolls")
+    person.write(".shot:nth-child(2) textarea", "a gory beheading")
+    person.browser.click("#write-out")
+    assert person.problem("shots.1.prompt").startswith("the prompt is refused")
+    talker.answers["it stands"] = "It stands."
+    person.write(".shot:nth-child(2) textarea", "it stands")
+    person.browser.click("#write-out")
+    person.wait("document.querySelector('.shot textarea').value.startsWith('a ball it rolls, over wet sand')")
+    assert "Written out from “it rolls”; the subject is not put before it again." in person.text(
+        ".shot:nth-child(1) .written"
+    )
+    assert person.text(".shot:nth-child(2) .written") == "It stays as it is: the longer one lacked ball."
+    assert person.value("#prompt") == "a ball"
+    del talker.answers["it stands"]
+    # What is written out already is not asked again.
+    person.browser.click("#write-out")
+    person.wait("document.querySelector('#write-out').hidden")
+    assert talker.asked == ["a ball it rolls", "a ball it stands", "a ball it stands"]
+    person.press_button("My own words", ".shot:nth-child(2)")
+    person.browser.click("#make")
+    person.wait("document.querySelector('.orders li.waiting')")
+    (order,) = served.server.line.waiting()
+    assert order.asked.prompts == ("a ball it rolls", "a ball it stands")
+    longer = "a ball it rolls, over wet sand at dawn. The camera stands still."
+    assert order.longer == (longer, "a ball it stands")
 
 
 def test_a_mistake_stands_next_to_its_field_until_it_is_changed(
@@ -218,6 +434,8 @@ def filled(tmp_path: Path) -> Path:
         name, set_id = (f"20260101-00000{k}-{k:08x}" for k in (number, of))
         values = {"id": name, "set_id": set_id, "number": number, "suffix": ".png", "notes": [EVIL]}
         about = {**values, "form": form, "record": {**record, "prompt": prompt, "seed": 5 + number}}
+        if prompt == EVIL:
+            about["record"] |= {"prompt": "", "shots": [None, {"prompt": EVIL}]}
         (folder / f"{name}.json").write_text(json.dumps(about))
         Image.new("RGB", (64, 32), (40 * number, 90, 120)).save(folder / f"{name}.png")
     return folder
@@ -231,6 +449,7 @@ def test_results_are_compared_varied_and_told_of(
     assert person.browser.run(
         "[...document.querySelectorAll('.set')].map((set) => set.querySelectorAll('.result').length)"
     ) == [1, 2]
+    assert person.text(".set h3").startswith(" / </script><script>window.harmed=1")
     for k in (0, 1):
         person.browser.run(f"document.querySelectorAll('.result [aria-pressed]')[{k}].click()")
     person.choose("#tray .chief")
@@ -259,7 +478,7 @@ def test_nothing_is_wider_than_the_window(
     start_studio: Callable[..., Any], filled: Path, person: Person, width: int, dark: bool
 ) -> None:
     person.open(start_studio(filled, works=False).url, width=width, dark=dark)
-    for mode in ("text", "image", "extend", "connect", "loop", "edit", "inpaint"):
+    for mode in ("text", "image", "extend", "connect", "loop", "shots", "edit", "inpaint"):
         person.choose(f"#mode-{mode}")
         assert person.browser.run("document.documentElement.scrollWidth <= window.innerWidth"), mode
         edge = "document.querySelector('#form').getBoundingClientRect().right + 1"

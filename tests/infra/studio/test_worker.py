@@ -52,11 +52,13 @@ def make_order() -> Callable[..., Order]:
     """Puts something into a line."""
     count = iter(range(100))
 
-    def put(server: Server, *, draft: bool = False, ending: str = ".png", **values: Any) -> Order:
+    def put(
+        server: Server, *, draft: bool = False, ending: str = ".png", longer: tuple[str, ...] = (), **values: Any
+    ) -> Order:
         number = next(count)
         name = f"20260101-000000-{number:08x}"
         asked = make_asked({"prompt": f"p{number}", "out": server.history.folder / f"{name}{ending}", **values}, "test")
-        made = Order(id=name, set_id=name, number=0, asked=asked, form={"mode": "text"}, draft=draft)
+        made = Order(id=name, set_id=name, number=0, asked=asked, form={"mode": "text"}, draft=draft, longer=longer)
         server.line.add([made])
         return made
 
@@ -96,6 +98,57 @@ def test_what_waits_together_is_made_in_one_pack_and_drafts_apart(
     assert [read_record(draft)["is_draft"] for draft in studio.history.drafts(entry)] == [True]
     assert read_record(studio.history.file(entry)) == entry.record
     assert json.loads((studio.history.folder / f"{third.id}.json").read_text())["record"]["seed"] == 4
+
+
+def test_shots_are_made_beside_others_and_told_as_a_share_of_all_their_windows(
+    studio: Server, order: Callable[..., Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[float] = []
+    monkeypatch.setattr(studio.line, "show", lambda progress: shown.append(progress.share))
+    shots = [{"prompt": "rolls", "seconds": 0.5}, {"prompt": "stands", "seconds": 0.75, "cut": True}]
+    made = order(size="32x32", ending=".mp4", prompt="a ball", shots=shots)
+    beside = order(size="32x48")
+    with working(studio):
+        pass
+    assert states(studio) == [("done", "")] * 2
+    # Three steps of the first shot's window together with the picture's, and three of the second shot's.
+    assert shown == pytest.approx([2 / 9, 4 / 9, 2 / 3, 7 / 9, 8 / 9, 1.0])
+    entry = studio.history.find(made.id)
+    assert entry is not None
+    assert [shot["num_frames"] for shot in entry.record["shots"]] == [4, 6]
+    assert studio.history.find(beside.id) is not None
+
+
+def test_shots_are_left_between_two_of_them_where_nobody_wants_them_any_more(
+    studio: Server, order: Callable[..., Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    made = order(
+        size="32x32", ending=".mp4", shots=[{"prompt": "rolls", "seconds": 0.5}, {"prompt": "stands", "seconds": 0.5}]
+    )
+
+    def show(progress: Progress) -> None:
+        steps.append(progress.step)
+        if len(steps) == 3:
+            studio.line.cancel(made.id)
+
+    monkeypatch.setattr(studio.line, "show", show)
+    with working(studio):
+        pass
+    assert (states(studio), steps) == ([("cancelled", "")], [1, 2, 3])
+    assert list(studio.history.folder.glob("*.*")) == []
+
+
+def test_what_was_written_out_is_made_and_recorded_beside_the_persons_own_words(
+    studio: Server, make_order: Callable[..., Order]
+) -> None:
+    made = make_order(studio, prompt="a ball", longer=("a red ball rolls",))
+    with working(studio):
+        pass
+    entry = studio.history.find(made.id)
+    assert entry is not None
+    assert (entry.record["prompt"], entry.record["prompt_as_written"]) == ("a red ball rolls", "a ball")
+    assert read_record(studio.history.file(entry)) == entry.record
 
 
 def test_one_that_cannot_be_made_leaves_the_others_alone(
