@@ -19,6 +19,8 @@ FRAMED_SHARE = 0.5
 """In so many frames the subject must be in the picture with all of it: some walk out of it."""
 _PAINTED_SHARE = 0.5
 _KEPT_SHARE = 0.75
+_BITTEN_SHARE = 0.06
+"""Of an object's face: a bite takes twice as much and more."""
 _NEAR_SHARE = 0.2
 """Of a picture's points, where geometry puts them in the next: others are lost or followed wrongly, on plain walls."""
 _LEAST_EVENT_S, _LEAST_LANDING_S = 1.9, 2.4
@@ -119,7 +121,7 @@ def _framed(asked: Asked, sight: Sight, match: Match) -> Found:
 
 
 def _event(asked: Asked, sight: Sight, match: Match) -> Found:
-    if asked.event not in ("fall", "bounce", "brush", "collision"):
+    if asked.event not in ("fall", "bounce", "brush", "collision", "bite"):
         return None
     if asked.event in ("bounce", "collision") and sight.seconds < _LEAST_EVENT_S:
         return None
@@ -128,6 +130,9 @@ def _event(asked: Asked, sight: Sight, match: Match) -> Found:
     if asked.event == "brush":
         share = sight.strokes[match[0]][0]
         return float(share >= _PAINTED_SHARE), "brush", f"paint on {share:.0%} of the way"
+    if asked.event == "bite":
+        share = sight.bites[match[0]][0]
+        return float(share >= _BITTEN_SHARE), "bite", f"{share:.0%} of it bitten out"
     if asked.event == "collision":
         assert match[1] is not None
         is_hit = is_pushed(sight.ways[match[0]], sight.ways[match[1]])
@@ -169,6 +174,9 @@ def _steady_color(asked: Asked, sight: Sight, match: Match) -> Found:
 
 
 def _steady_shape(asked: Asked, sight: Sight, match: Match) -> Found:
+    # What is bitten is to be of another shape afterwards.
+    if asked.event == "bite":
+        return None
     return _steady(asked, sight, match, 1)
 
 
@@ -194,6 +202,9 @@ def _returned(asked: Asked, sight: Sight, match: Match) -> Found:
 
 
 def _lasting(asked: Asked, sight: Sight, match: Match) -> Found:
+    if asked.event == "bite":
+        share, kept = (0.0, 0.0) if match[0] is None else sight.bites[match[0]]
+        return float(share >= _BITTEN_SHARE and kept >= _KEPT_SHARE), "stays bitten", f"{kept:.0%} of the bite stays"
     if asked.event != "brush":
         return None
     share, kept = (0.0, 0.0) if match[0] is None else sight.strokes[match[0]]
