@@ -39,7 +39,7 @@ def bitten(shape: str, x: float, y: float, radius: float) -> Outline:
         radius: Of the piece.
 
     Raises:
-        ValueError: The piece is not one: it lies beside the outline or inside it, takes all, or meets it more than once.
+        ValueError: The piece is not one: it is beside the outline, inside it or takes all, or meets it twice.
     """
     points = _dense(outline(shape))
     centre = np.array((x, y))

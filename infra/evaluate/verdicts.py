@@ -10,8 +10,9 @@ import numpy as np
 from infra.demo.vocabulary import BACKGROUNDS, CAMERAS, COLORS, DIRECTIONS, SHAPES, STILL
 from infra.evaluate.asked import Asked
 from infra.evaluate.consistency import gaps, leaves_and_returns, same_after, steadiness
+from infra.evaluate.depth import stands
 from infra.evaluate.events import comes_first, drop_and_rebound, is_pushed, passes_through, vertical_event
-from infra.evaluate.layout import SIDE_WORDS, framed_share, relation
+from infra.evaluate.layout import DEPTH_WORDS, SIDE_WORDS, framed_share, relation
 from infra.evaluate.match import Match, match_things
 from infra.evaluate.sight import Sight
 
@@ -111,6 +112,19 @@ def _sides(asked: Asked, sight: Sight, match: Match) -> Found:
         return 0.0, asked.relation, "nothing"
     seen = relation(sight.objects[match[0]], sight.objects[match[1]])
     return float(seen == asked.relation), asked.relation, seen
+
+
+def _depth(asked: Asked, sight: Sight, match: Match) -> Found:
+    if asked.relation not in DEPTH_WORDS or len(match) < 2:
+        return None
+    pair = list(zip(match, asked.things, strict=True))[:2]
+    # What is half hidden may be a patch of its colour and no object.
+    one, other = ([thing.color] if index is None else [index, thing.color] for index, thing in pair)
+    seen = stands(sight.fronts, one, other, (asked.things[0].shape, asked.things[1].shape))
+    # Side by side nothing tells their distance: sizes are free, and they hang in the air.
+    if not seen and None not in match[:2]:
+        return None
+    return float(seen == asked.relation), asked.relation, seen or "nothing"
 
 
 def _framed(asked: Asked, sight: Sight, match: Match) -> Found:
@@ -253,6 +267,7 @@ ADHERENCE: Mapping[str, Rule] = {
     "camera": _camera,
     "background": _background,
     "sides": _sides,
+    "depth": _depth,
     "framed": _framed,
     "event": _event,
     "order": _order,
@@ -278,6 +293,7 @@ CHANCE: Mapping[str, float] = {
     "camera": 1 / len(CAMERAS),
     "background": 1 / len(BACKGROUNDS),
     "sides": 1 / len(SIDE_WORDS),
+    "depth": 1 / 2,
     "order": 1 / 2,
 }
 """Of naming one thing right blindly; with several things in the picture one of them may fit a prompt by chance."""
