@@ -19,7 +19,7 @@ _SPREAD = 0.16
 """Distance in colour from a face, over its own length, at which a pixel is no longer of it."""
 _LEAST_DISTANCE = 12.0
 """At least so much: noise, and what a lossy codec leaves."""
-_LEAST_BLOBS = 5
+_LEAST_FRAMES = 5
 _MOST_SHARE = 0.5
 """Of a face: what takes more leaves another thing."""
 _BEGINS = 0.6
@@ -39,10 +39,10 @@ def bite(seen: Seen, pictures: Sequence[Picture]) -> tuple[float, float]:
         The share of its face in the first frames that the largest piece has which is gone later, 0 for none; and the
         least share of that piece that is gone at any time from then to the end, 0 where the object itself is.
     """
-    blobs = [blob for blob in seen.blobs if not blob.touches]
-    if len(blobs) < _LEAST_BLOBS:
+    blobs = _every(seen, len(pictures))
+    if len(blobs) < _LEAST_FRAMES:
         return 0.0, 0.0
-    whole, faces = _aligned(blobs, pictures)
+    whole, faces = _aligned(blobs, [pictures[frame] for frame in range(len(pictures) - len(blobs), len(pictures))])
     area = max(int(whole.sum()), 1)
     missing = [_opened(whole & (1 - face)) for face in faces]
     pieces = [_largest(one) for one in missing]
@@ -55,8 +55,20 @@ def bite(seen: Seen, pictures: Sequence[Picture]) -> tuple[float, float]:
     piece = pieces[begin]
     beside = whole & (1 - np.asarray(cv2.dilate(piece, np.ones((5, 5), np.uint8)), np.uint8))
     rest = _least([_covered(beside, face) for face in faces[begin - 1 :]])
-    is_there = seen.frames[-1] >= len(pictures) - 2 and rest >= _REST_SHARE
-    return taken, _least([_covered(piece, one) for one in missing[begin - 1 :]]) if is_there else 0.0
+    kept = _least([_covered(piece, one) for one in missing[begin - 1 :]])
+    return taken, kept if rest >= _REST_SHARE else 0.0
+
+
+def _every(seen: Seen, num_frames: int) -> list[Blob]:
+    """The patches of an object from where it is first whole to the end; the last one again where it is not found.
+
+    What is bitten may be so unlike any shape that nobody follows it.
+    """
+    known = {blob.frame: blob for blob in seen.blobs if not blob.touches}
+    found: list[Blob] = []
+    for frame in range(min(known, default=num_frames), num_frames):
+        found.append(known.get(frame) or found[-1])
+    return found
 
 
 def _least(values: Sequence[float]) -> float:
@@ -69,14 +81,14 @@ def _covered(part: Bits, other: Bits) -> float:
 
 
 def _aligned(blobs: Sequence[Blob], pictures: Sequence[Picture]) -> tuple[Bits, list[Bits]]:
-    """The face of an object as it is in the first two of its frames, and all its faces laid over that.
+    """The face of an object as it is in the first two of its pictures, and all its faces laid over that.
 
     A piece that is gone moves an object's middle, so that faces are laid where most of them lies in the first.
     """
     first = blobs[0]
     reach = 2 + round(0.2 * first.size)
     half = 2 + round(0.7 * max(first.box[2] - first.box[0], first.box[3] - first.box[1]))
-    wide = [_face(blob, pictures[blob.frame], half + reach) for blob in blobs]
+    wide = [_face(blob, picture, half + reach) for blob, picture in zip(blobs, pictures, strict=True)]
     whole = _largest(wide[0][reach:-reach, reach:-reach])
     laid: list[Bits] = []
     for face in wide:

@@ -121,8 +121,9 @@ def _depth(asked: Asked, sight: Sight, match: Match) -> Found:
     # What is half hidden may be a patch of its colour and no object.
     one, other = ([thing.color] if index is None else [index, thing.color] for index, thing in pair)
     seen = stands(sight.fronts, one, other, (asked.things[0].shape, asked.things[1].shape))
-    # Side by side nothing tells their distance: sizes are free, and they hang in the air.
-    if not seen and None not in match[:2]:
+    # Side by side nothing tells their distance, since sizes are free and things hang in the air; and what stands behind
+    # may be hidden altogether, but not what stands in front.
+    if not seen and match[0 if asked.relation == "in front of" else 1] is not None:
         return None
     return float(seen == asked.relation), asked.relation, seen or "nothing"
 

@@ -55,7 +55,7 @@ def test_a_bite_that_goes_to_another_place_does_not_stay() -> None:
 
 @pytest.mark.parametrize("at_s", [pytest.param(99.0, id="never"), pytest.param(-1.0, id="before the first frame")])
 def test_where_nothing_changes_nothing_is_bitten(at_s: float) -> None:
-    assert seen(footage(1, at_s=at_s))[0] < 0.03
+    assert seen(footage(8, at_s=at_s))[0] < 0.03
 
 
 def test_a_bite_in_what_is_gone_afterwards_does_not_stay() -> None:

@@ -175,9 +175,11 @@ def test_before_and_behind_are_judged_where_outlines_overlap() -> None:
         assert scores(text.format(word), sight(*pair, fronts={(0, 1): votes}))["depth"] == wanted
         assert scores(text.format(word), sight(*pair, fronts={(1, 0): -votes.T}))["depth"] == wanted
         assert scores(text.format(word), sight(pair[0], fronts={(0, "blue"): votes}))["depth"] == wanted
-        assert scores(text.format(word), sight(pair[0]))["depth"] == 0
         assert "depth" not in scores(text.format(word), sight(*pair))
         assert "sides" not in scores(text.format(word), sight(*pair))
+    # What is behind may be hidden, what is in front cannot be.
+    assert "depth" not in scores(text.format("in front of"), sight(pair[0]))
+    assert scores(text.format("behind"), sight(pair[0]))["depth"] == 0
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.1])
