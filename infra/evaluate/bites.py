@@ -64,7 +64,9 @@ def _every(seen: Seen, num_frames: int) -> list[Blob]:
 
     What is bitten may be so unlike any shape that nobody follows it.
     """
-    known = {blob.frame: blob for blob in seen.blobs if not blob.touches}
+    inside = [blob for blob in seen.blobs if not blob.touches]
+    # Soft patches are of no certain colour, and flat ones of another: one kind is held against itself.
+    known = {blob.frame: blob for blob in inside if blob.is_flat == inside[0].is_flat}
     found: list[Blob] = []
     for frame in range(min(known, default=num_frames), num_frames):
         found.append(known.get(frame) or found[-1])

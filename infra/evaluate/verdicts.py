@@ -26,6 +26,8 @@ _NEAR_SHARE = 0.2
 """Of a picture's points, where geometry puts them in the next: others are lost or followed wrongly, on plain walls."""
 _LEAST_EVENT_S, _LEAST_LANDING_S = 1.9, 2.4
 """In less time things have not hit each other or come up again; have not come to rest on the floor."""
+_UNFOLLOWED = ("return", "bite")
+"""What dips out of the picture, or is of no shape any more, is not found in every frame, and judged by itself."""
 _TOGETHER_SHARE = 0.6
 """Of the frames, in which two things are both seen, so that one can say that they stayed apart."""
 
@@ -129,7 +131,7 @@ def _depth(asked: Asked, sight: Sight, match: Match) -> Found:
 
 
 def _framed(asked: Asked, sight: Sight, match: Match) -> Found:
-    if not asked.things or asked.event == "return":
+    if not asked.things or asked.event in _UNFOLLOWED:
         return None
     share = 0.0 if match[0] is None else framed_share(sight.objects[match[0]], sight.num_frames)
     return float(share >= FRAMED_SHARE), "in the picture", f"with all of it in {share:.0%} of the frames"
@@ -169,10 +171,9 @@ def _order(asked: Asked, sight: Sight, match: Match) -> Found:
 
 
 def _steady(asked: Asked, sight: Sight, match: Match, part: int) -> Found:
-    # What dips out of the picture is judged by itself.
     found = (
         []
-        if asked.event == "return"
+        if asked.event in _UNFOLLOWED
         else [
             halves[part]
             for index in match
@@ -189,9 +190,6 @@ def _steady_color(asked: Asked, sight: Sight, match: Match) -> Found:
 
 
 def _steady_shape(asked: Asked, sight: Sight, match: Match) -> Found:
-    # What is bitten is to be of another shape afterwards.
-    if asked.event == "bite":
-        return None
     return _steady(asked, sight, match, 1)
 
 
