@@ -106,7 +106,8 @@ def _face(blob: Blob, picture: Picture, half: int) -> Bits:
     x, y = round(blob.x), round(blob.y)
     crop = cv2.GaussianBlur(padded[y : y + 2 * half + 1, x : x + 2 * half + 1], (0, 0), 0.6).astype(np.float32)
     length = float(np.linalg.norm(blob.rgb))
-    return (np.linalg.norm(crop - blob.rgb, axis=-1) < max(_SPREAD * length, _LEAST_DISTANCE)).astype(np.uint8)
+    is_face = np.linalg.norm(crop - blob.rgb, axis=-1) < max(_SPREAD * length, _LEAST_DISTANCE)
+    return np.asarray(is_face, np.uint8)
 
 
 def _opened(bits: Bits) -> Bits:

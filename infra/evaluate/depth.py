@@ -120,10 +120,10 @@ def _overlap(one: Blob, other: Blob, picture: Picture) -> npt.NDArray[np.float64
     pad = round(0.5 * max(one.size, other.size))
     left, top = (max(min(one.box[k], other.box[k]) - pad, 0) for k in (0, 1))
     right, bottom = (max(one.box[k], other.box[k]) + pad for k in (2, 3))
-    crop = picture[top:bottom, left:right]
-    scale = min(1.0, _SIDE_PX / max(crop.shape[:2]))
-    crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    first, second = _labelled(crop.astype(np.float32), one, other, scale)
+    part = picture[top:bottom, left:right]
+    scale = min(1.0, _SIDE_PX / max(part.shape[:2]))
+    crop = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.float32)
+    first, second = _labelled(crop, one, other, scale)
     # What lies beyond the picture's own edge is not known.
     height, width = picture.shape[:2]
     edges = (top == 0, bottom >= height, left == 0, right >= width)
@@ -167,9 +167,10 @@ def _laid(own: Bits, hidden: Bits, size: float, shape: str, edges: tuple[bool, b
         pad = len(mask) // 2
         wide_own = cv2.copyMakeBorder(own, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0.0,))
         wide_known = cv2.copyMakeBorder(known, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(1.0,))
-        for is_edge, beyond in zip(edges, (np.s_[:pad], np.s_[-pad:], np.s_[:, :pad], np.s_[:, -pad:]), strict=True):
+        margins = (wide_known[:pad], wide_known[-pad:], wide_known[:, :pad], wide_known[:, -pad:])
+        for is_edge, margin in zip(edges, margins, strict=True):
             if is_edge:
-                wide_known[beyond] = 0.0
+                margin[:] = 0.0
         shared = cv2.matchTemplate(wide_own, mask, cv2.TM_CCORR)
         claimed = cv2.matchTemplate(wide_known, mask, cv2.TM_CCORR)
         likeness = shared / np.maximum(claimed + own.sum() - shared, 1e-6)
@@ -178,7 +179,7 @@ def _laid(own: Bits, hidden: Bits, size: float, shape: str, edges: tuple[bool, b
             best = float(likeness[row, column])
             canvas = np.zeros_like(wide_own)
             canvas[row : row + len(mask), column : column + len(mask)] = mask
-            found = canvas[pad : pad + own.shape[0], pad : pad + own.shape[1]]
+            found = np.asarray(canvas[pad : pad + own.shape[0], pad : pad + own.shape[1]], np.float32)
     return np.asarray(found > 0.5, np.float32)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from infra.demo.vocabulary import BACKGROUNDS, CAMERAS, COLORS, DIRECTIONS, SHAPES, STILL
 from infra.evaluate.asked import Asked
 from infra.evaluate.consistency import gaps, leaves_and_returns, same_after, steadiness
-from infra.evaluate.depth import stands
+from infra.evaluate.depth import Key, stands
 from infra.evaluate.events import comes_first, drop_and_rebound, is_pushed, passes_through, vertical_event
 from infra.evaluate.layout import DEPTH_WORDS, SIDE_WORDS, framed_share, relation
 from infra.evaluate.match import Match, match_things
@@ -119,15 +119,18 @@ def _sides(asked: Asked, sight: Sight, match: Match) -> Found:
 def _depth(asked: Asked, sight: Sight, match: Match) -> Found:
     if asked.relation not in DEPTH_WORDS or len(match) < 2:
         return None
-    pair = list(zip(match, asked.things, strict=True))[:2]
     # What is half hidden may be a patch of its colour and no object.
-    one, other = ([thing.color] if index is None else [index, thing.color] for index, thing in pair)
+    one, other = (_keys(index, thing.color) for index, thing in list(zip(match, asked.things, strict=True))[:2])
     seen = stands(sight.fronts, one, other, (asked.things[0].shape, asked.things[1].shape))
     # Side by side nothing tells their distance, since sizes are free and things hang in the air; and what stands behind
     # may be hidden altogether, but not what stands in front.
     if not seen and match[0 if asked.relation == "in front of" else 1] is not None:
         return None
     return float(seen == asked.relation), asked.relation, seen or "nothing"
+
+
+def _keys(index: int | None, color: str) -> list[Key]:
+    return [color] if index is None else [index, color]
 
 
 def _framed(asked: Asked, sight: Sight, match: Match) -> Found:
