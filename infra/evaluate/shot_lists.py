@@ -40,8 +40,7 @@ def draw_shots(
         background = others[int(rng.integers(len(others)))] if is_cut else before.background
         scene = _plain(draw_visible(rng, length, size, replace(same, background=background)))
         if not is_cut:
-            place = {"floor": before.floor, "light_side": before.light_side, "brightness": before.brightness}
-            scene = replace(scene, **place)
+            scene = replace(scene, floor=before.floor, light_side=before.light_side, brightness=before.brightness)
         scenes.append(scene)
     return scenes
 
