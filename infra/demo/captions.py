@@ -34,6 +34,7 @@ WAYS = {
 }
 GO = ("moves", "drifts", "glides", "travels")
 STAND = ("stands still", "stays in place", "does not move")
+BITE = ("a bite is taken out of it and stays", "a round piece is bitten out of it for good")
 RELATION_WORDS = {
     "left of": ("to the left of", "left of"),
     "right of": ("to the right of", "right of"),

@@ -31,7 +31,7 @@ from infra.demo.vocabulary import (
 MAX_THINGS = 4
 _TRIES = 60
 _MIN_VISIBLE = 0.75
-_HIDING = {"wooden boards": ("brown",), "brick wall": ("brown",), "hills": ("green",), "night sky": ("blue",)}
+HIDING = {"wooden boards": ("brown",), "brick wall": ("brown",), "hills": ("green",), "night sky": ("blue",)}
 """Colours that are lost before a background."""
 _EVENT_MOTIONS = {"fall": "falling", "bounce": "bouncing", "brush": "painting", "collision": "colliding"}
 
@@ -84,7 +84,7 @@ def draw_scene(rng: Rng, duration_s: float, aspect: float = 16 / 9, wishes: Wish
     event = wishes.event or _pick(rng, ("none",) * 6 + EVENTS[1:])
     # Some wishes (a fast tilt over what falls) leave no such shot; the last try is as true as the others.
     for _ in range(_TRIES):
-        things = _draw_things(rng, duration_s, aspect, event, wishes, _HIDING.get(background, ()))
+        things = _draw_things(rng, duration_s, aspect, event, wishes, HIDING.get(background, ()))
         camera = CameraMove(
             wishes.camera or _pick(rng, CAMERAS),
             wishes.camera_speed or _pick(rng, tuple(CAMERA_SPEEDS)),

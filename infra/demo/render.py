@@ -17,7 +17,6 @@ from infra.demo.occluders import occluders
 from infra.demo.overlay import words
 from infra.demo.paths import FLOOR_Y
 from infra.demo.scene import WALL_Z, Scene, Thing
-from infra.demo.shapes import outline
 from infra.demo.textures import Paint, surface
 from infra.demo.vocabulary import BRIGHTNESS, COLORS, LIGHT_CHANGES
 
@@ -88,7 +87,7 @@ class Stage:
         if self.scene.event == "brush":
             self._stroke(canvas, camera, self.scene.things[0], time_s)
         for thing, place in sorted(things, key=lambda pair: -float(pair[1][2])):
-            self._prism(canvas, camera, thing, place)
+            self._prism(canvas, camera, thing.outline_at(time_s) * thing.height, thing, place)
         for flat in self._occluders:
             _fill(canvas, _project(camera, flat.points), self._lit(flat.color))
         return self._grained(self._changed_light(canvas, time_s), index)
@@ -215,9 +214,8 @@ class Stage:
             a, b = start - along * half * 0.5, end + along * half * 0.5
             _fill(canvas, _project(camera, np.array([a + across, b + across, b - across, a - across])), color)
 
-    def _prism(self, canvas: Image, camera: Matrix, thing: Thing, place: Points) -> None:
+    def _prism(self, canvas: Image, camera: Matrix, shape: Points, thing: Thing, place: Points) -> None:
         """An object: its sides in shade, a bevel, its face."""
-        shape = outline(thing.shape) * thing.height
         zeros = np.zeros((len(shape), 1))
         front = np.concatenate([shape, zeros], axis=1) + place
         back = front + np.array((0, 0, THICKNESS * thing.height))

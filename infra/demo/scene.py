@@ -9,10 +9,24 @@ import numpy as np
 
 from infra.demo.camera import CameraMove
 from infra.demo.paths import Path3
+from infra.demo.shapes import Outline, bitten, outline
 from infra.demo.vocabulary import is_held_out
 
 WALL_Z = 11.0
 """How far away the wall at the back stands; the camera at rest is at 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bite:
+    """A round piece that is taken out of an object's outline, for good."""
+
+    at_s: float
+    """When, from the start of the shot."""
+    x: float
+    """Its middle, from the object's middle, in the object's heights."""
+    y: float
+    radius: float
+    """In the object's heights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +43,18 @@ class Thing:
     speed: str
     """A key of `SPEEDS`; empty for what stands still."""
     path: Path3
+    bite: Bite | None = None
 
     @property
     def held_out(self) -> bool:
         """Whether training footage never shows it."""
         return is_held_out(self.shape, self.color, self.motion)
+
+    def outline_at(self, time_s: float) -> Outline:
+        """Its outline at a time of the shot, in its heights, (P, 2)."""
+        if self.bite is None or time_s < self.bite.at_s:
+            return outline(self.shape)
+        return bitten(self.shape, self.bite.x, self.bite.y, self.bite.radius)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,73 @@ def outline(shape: str) -> Outline:
     return points
 
 
+@cache
+def bitten(shape: str, x: float, y: float, radius: float) -> Outline:
+    """The outline of a shape out of which a round piece is taken at its edge.
+
+    Args:
+        shape: As of `outline`.
+        x: Middle of the round piece, in the units of `outline`.
+        y: The same, downwards.
+        radius: Of the piece.
+
+    Raises:
+        ValueError: The piece is not one: it is beside the outline, inside it or takes all, or meets it twice.
+    """
+    points = _dense(outline(shape))
+    centre = np.array((x, y))
+    is_taken = np.hypot(*(points - centre).T) < radius
+    # Where the outline goes into the circle: it must do so once.
+    starts = np.flatnonzero(is_taken & ~np.roll(is_taken, 1))
+    if len(starts) != 1:
+        raise ValueError(f"a circle of {radius} at ({x}, {y}) takes no piece out of the edge of a {shape}")
+    points, is_taken = np.roll(points, -starts[0], axis=0), np.roll(is_taken, -starts[0])
+    kept = points[~is_taken]
+    first, last = (math.atan2(*(end - centre)[::-1]) for end in (kept[-1], kept[0]))
+    # Along the circle against the outline's own sense: the inside lies on the other side of it.
+    turn = -math.copysign(1.0, _signed_area(points))
+    sweep = turn * ((turn * (last - first)) % (2 * math.pi))
+    angle = first + sweep * np.linspace(0, 1, 18)[1:-1]
+    arc = centre + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    points = np.concatenate([kept, arc])
+    points.setflags(write=False)
+    return points
+
+
+@cache
+def bite_places(shape: str, radius: float, least: float, most: float) -> tuple[tuple[float, float], ...]:
+    """Middles on the edge of a shape at which a round piece is one, and has a share of its area between two bounds."""
+    whole = area(outline(shape))
+    found = []
+    for x, y in _dense(outline(shape))[::3]:
+        try:
+            share = 1 - area(bitten(shape, float(x), float(y), radius)) / whole
+        except ValueError:
+            continue
+        if least <= share <= most:
+            found.append((float(x), float(y)))
+    return tuple(found)
+
+
+def area(points: Outline) -> float:
+    """What a closed outline encloses."""
+    return abs(_signed_area(points))
+
+
+def _signed_area(points: Outline) -> float:
+    x, y = points.T
+    return 0.5 * float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
+
+
+def _dense(points: Outline) -> Outline:
+    """The same outline with points at most a fiftieth apart."""
+    sides = []
+    for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
+        num = max(1, math.ceil(float(np.hypot(*(end - start))) / 0.02))
+        sides.append(start + (end - start) * (np.arange(num) / num)[:, None])
+    return np.concatenate(sides)
+
+
 def _round(num: int, radius: float = 0.5, start: float = 0.0) -> Outline:
     angle = start + np.arange(num) * (2 * math.pi / num)
     return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -7,15 +7,21 @@ from dataclasses import replace
 import numpy as np
 
 from infra.demo.camera import FOCAL, CameraMove
-from infra.demo.captions import GO, SIZE_WORDS, SPEED_WORDS, WAYS
+from infra.demo.captions import BITE, GO, SIZE_WORDS, SPEED_WORDS, STAND, WAYS
 from infra.demo.draw import Wishes, draw_scene
-from infra.demo.paths import Path3
-from infra.demo.scene import Scene, Thing
+from infra.demo.paths import Path3, rest
+from infra.demo.scene import Bite, Scene, Thing
+from infra.demo.shapes import bite_places
 from infra.demo.vocabulary import SIZES
 
-STAGED = ("turns", "return", "post")
+STAGED = ("turns", "return", "post", "bite")
+"""A kind's place decides what its seeds give: new kinds come last."""
 _TRAVEL = 0.28
 """How far each goes in its turn, in widths of the picture."""
+_BITE_RADIUS = 0.28
+"""In heights of the bitten."""
+_BITE_SHARE = (0.11, 0.27)
+"""Of the outline's area, that a bite takes."""
 _MOVES = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, -1.0), "down": (0.0, 1.0)}
 
 Rng = np.random.Generator
@@ -26,7 +32,7 @@ def stage(kind: str, seed: int, duration_s: float, aspect: float) -> tuple[Scene
 
     Args:
         kind: `turns`: one object moves, and when it has stopped another one; `return`: the subject leaves the picture
-            at a side and comes back; `post`: it passes behind a post.
+            at a side and comes back; `post`: it passes behind a post; `bite`: a round piece is taken out of it.
         seed: Gives the same every time.
         duration_s: Of the shot.
         aspect: Width over height.
@@ -40,7 +46,7 @@ def stage(kind: str, seed: int, duration_s: float, aspect: float) -> tuple[Scene
     wishes = Wishes(camera="static", event="none", num_things=2 if kind == "turns" else 1, motion="still", time="day")
     scene = draw_scene(rng, duration_s, aspect, wishes)
     scene = replace(scene, light_change="steady", occluder="none", camera=CameraMove("static"))
-    stagings = {"turns": _turns, "return": _return, "post": _post}
+    stagings = {"turns": _turns, "return": _return, "post": _post, "bite": _bite}
     return stagings[kind](rng, scene)
 
 
@@ -92,6 +98,20 @@ def _post(rng: Rng, scene: Scene) -> tuple[Scene, str]:
     thing = replace(thing, motion=way, speed="medium", path=path)
     text = f"A {_name(rng, thing)} moves {_pick(rng, SPEED_WORDS['medium'])} {_pick(rng, WAYS[way])}. "
     return replace(scene, things=(thing,), occluder="post"), text + "A post stands close to the camera."
+
+
+def _bite(rng: Rng, scene: Scene) -> tuple[Scene, str]:
+    """The subject, of some size, stands still; about half-way a round piece is gone from it, and stays so."""
+    width, height = _sides(scene)
+    z = 6.2
+    place = (float(rng.uniform(-0.2, 0.2)) * width * z, float(rng.uniform(-0.16, 0.06)) * height * z, z)
+    thing = _resized(scene.things[0], _pick(rng, ("medium", "large")), min(width, height) * z)
+    spots = bite_places(thing.shape, _BITE_RADIUS, *_BITE_SHARE)
+    x, y = spots[int(rng.integers(len(spots)))]
+    bite = Bite(at_s=float(rng.uniform(0.35, 0.6)) * scene.duration_s, x=x, y=y, radius=_BITE_RADIUS)
+    thing = replace(thing, speed="", path=rest(place), bite=bite)
+    text = f"A {_name(rng, thing)} {_pick(rng, STAND)}; {_pick(rng, BITE)}."
+    return replace(scene, things=(thing,), event="bite"), text
 
 
 def _sides(scene: Scene) -> tuple[float, float]:

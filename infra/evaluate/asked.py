@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from infra.demo.captions import (
+    BITE,
     CAMERA_WORDS,
     GO,
     NUMBER_WORDS,
@@ -44,7 +45,7 @@ class Asked:
     relation: str = ""
     """Where the first stands as seen from the second, at the start."""
     event: str = ""
-    """One of the world's events, `turns` or `return`."""
+    """One of the world's events, `turns`, `return` or `bite`."""
     background: str = ""
     floor: str = ""
     camera: str = ""
@@ -88,6 +89,8 @@ def read_prompt(prompt: str) -> Asked:
         listed[1] = AskedThing(size=listed[1].size, color=listed[1].color, shape=listed[1].shape, motion="colliding")
     if _THEN.search(text) and len(listed) > 1:
         event = "turns"
+    elif _BITE.search(text) and listed:
+        event = "bite"
     return Asked(
         prompt=prompt,
         things=tuple(listed),
@@ -119,6 +122,7 @@ _ACTS = {
     "returning": re.compile(r" leaves the picture and comes back"),
 }
 _THEN = re.compile(r"(?:;|\.) then (?:the|an?) ")
+_BITE = re.compile(rf"[;.] (?:{_words(BITE)})\b")
 
 
 def _act(after: str) -> tuple[str, str]:

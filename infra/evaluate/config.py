@@ -77,7 +77,7 @@ class EvaluateConfig(Config):
     split: Literal["held_out", "train", "any"] = "held_out"
     """`held_out`: the subjects are combinations that training footage never shows."""
     is_staged: bool = True
-    """Whether some films are staged: two moves in order, a subject that leaves and returns, one behind a post."""
+    """Whether some films are staged: two moves in order, a subject that returns, one behind a post, one bitten."""
     staged_seconds: float = Field(1.5, gt=0)
     """Staged films are at least so long."""
     seed: int = Field(90_001, ge=0)

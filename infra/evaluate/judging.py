@@ -22,7 +22,7 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 
 MADE, CEILING, FLOOR = "made", "ceiling", "floor"
-JUDGE_VERSION = 1
+JUDGE_VERSION = 2
 """Raised by one when a verdict on the same frames changes."""
 
 

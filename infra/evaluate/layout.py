@@ -7,8 +7,8 @@ import numpy as np
 from infra.demo.vocabulary import RELATIONS
 from infra.evaluate.objects import Seen
 
-SIDE_WORDS = RELATIONS[:4]
-"""Those that a picture shows: left of, right of, above, below."""
+SIDE_WORDS, DEPTH_WORDS = RELATIONS[:4], RELATIONS[4:]
+"""Left of, right of, above, below, which any picture shows; in front of, behind, which shows where objects overlap."""
 
 
 def relation(one: Seen, other: Seen) -> str:

@@ -91,17 +91,20 @@ class Seen:
 
     def is_object(self, num_frames: int) -> bool:
         """Whether it is like a thing of the world, and not a patch of the background of a video of so many frames."""
-        mean_fit = float(np.mean([blob.fit for blob in self.blobs]))
+        # What is bitten was whole before.
+        early = self.blobs[: max(1, len(self.blobs) // 2)]
+        mean_fit = max(float(np.mean([blob.fit for blob in part])) for part in (self.blobs, early))
+        agreement = max(self.agreement, float(mean_agreement(early).max()))
         faces = np.array([blob.rgb for blob in self.blobs])
         contrast = float(np.mean([blob.contrast for blob in self.blobs]))
         if contrast < _LEAST_CONTRAST:
             return False
         is_vivid = self.color not in _OF_WALLS and np.median(faces.min(axis=1) / faces.max(axis=1)) < VIVID_SHARE
         if is_vivid and len(self.blobs) >= _LEAST_SOFT_SHARE * num_frames:
-            return mean_fit >= _LEAST_SOFT_FIT and self.agreement >= _LEAST_SOFT_AGREEMENT
+            return mean_fit >= _LEAST_SOFT_FIT and agreement >= _LEAST_SOFT_AGREEMENT
         if self.is_cut and (mean_fit < _LEAST_CUT_FIT or self.sizes.mean() < _LEAST_CUT_PX):
             return False
-        return mean_fit >= _LEAST_MEAN_FIT and self.agreement >= _LEAST_AGREEMENT
+        return mean_fit >= _LEAST_MEAN_FIT and agreement >= _LEAST_AGREEMENT
 
     @cached_property
     def is_cut(self) -> bool:

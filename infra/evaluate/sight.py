@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from infra.evaluate.background import name_background
+from infra.evaluate.bites import bite
 from infra.evaluate.blobs import Picture
 from infra.evaluate.camera import CameraPath, find_path, wall_mask
 from infra.evaluate.consistency import reprojection
+from infra.evaluate.depth import Fronts, fronts
 from infra.evaluate.events import strokes
 from infra.evaluate.motion import direction, whole, world_places
 from infra.evaluate.objects import Seen, follow, working
@@ -39,6 +41,10 @@ class Sight:
     """Of each, a direction or `still`."""
     strokes: tuple[tuple[float, float], ...]
     """Of each, the share of its way on which there is paint at the end, and what share of the paint has stayed."""
+    bites: tuple[tuple[float, float], ...]
+    """Of each, the share of its face that is bitten out, and the least share of that which is gone from then on."""
+    fronts: Fronts
+    """What hides what at first."""
     camera: CameraPath
     background: str
     reprojection: tuple[float, float] | None
@@ -83,6 +89,8 @@ def look(frames: npt.NDArray[np.uint8], rate: float) -> Sight:
         ways=tuple(ways),
         motions=tuple(motions),
         strokes=tuple(strokes(one, camera, pictures) for one in objects),
+        bites=tuple(bite(one, pictures) for one in objects),
+        fronts=fronts(objects, pictures),
         camera=camera,
         background=name_background([pictures[k] for k in at], walls),
         reprojection=reprojection(pictures, masks, camera),

@@ -10,8 +10,9 @@ import numpy as np
 from infra.demo.vocabulary import BACKGROUNDS, CAMERAS, COLORS, DIRECTIONS, SHAPES, STILL
 from infra.evaluate.asked import Asked
 from infra.evaluate.consistency import gaps, leaves_and_returns, same_after, steadiness
+from infra.evaluate.depth import Key, stands
 from infra.evaluate.events import comes_first, drop_and_rebound, is_pushed, passes_through, vertical_event
-from infra.evaluate.layout import SIDE_WORDS, framed_share, relation
+from infra.evaluate.layout import DEPTH_WORDS, SIDE_WORDS, framed_share, relation
 from infra.evaluate.match import Match, match_things
 from infra.evaluate.sight import Sight
 
@@ -19,10 +20,14 @@ FRAMED_SHARE = 0.5
 """In so many frames the subject must be in the picture with all of it: some walk out of it."""
 _PAINTED_SHARE = 0.5
 _KEPT_SHARE = 0.75
+_BITTEN_SHARE = 0.06
+"""Of an object's face: a bite takes twice as much and more."""
 _NEAR_SHARE = 0.2
 """Of a picture's points, where geometry puts them in the next: others are lost or followed wrongly, on plain walls."""
 _LEAST_EVENT_S, _LEAST_LANDING_S = 1.9, 2.4
 """In less time things have not hit each other or come up again; have not come to rest on the floor."""
+_UNFOLLOWED = ("return", "bite")
+"""What dips out of the picture, or is of no shape any more, is not found in every frame, and judged by itself."""
 _TOGETHER_SHARE = 0.6
 """Of the frames, in which two things are both seen, so that one can say that they stayed apart."""
 
@@ -111,15 +116,32 @@ def _sides(asked: Asked, sight: Sight, match: Match) -> Found:
     return float(seen == asked.relation), asked.relation, seen
 
 
+def _depth(asked: Asked, sight: Sight, match: Match) -> Found:
+    if asked.relation not in DEPTH_WORDS or len(match) < 2:
+        return None
+    # What is half hidden may be a patch of its colour and no object.
+    one, other = (_keys(index, thing.color) for index, thing in list(zip(match, asked.things, strict=True))[:2])
+    seen = stands(sight.fronts, one, other, (asked.things[0].shape, asked.things[1].shape))
+    # Side by side nothing tells their distance, since sizes are free and things hang in the air; and what stands behind
+    # may be hidden altogether, but not what stands in front.
+    if not seen and match[0 if asked.relation == "in front of" else 1] is not None:
+        return None
+    return float(seen == asked.relation), asked.relation, seen or "nothing"
+
+
+def _keys(index: int | None, color: str) -> list[Key]:
+    return [color] if index is None else [index, color]
+
+
 def _framed(asked: Asked, sight: Sight, match: Match) -> Found:
-    if not asked.things or asked.event == "return":
+    if not asked.things or asked.event in _UNFOLLOWED:
         return None
     share = 0.0 if match[0] is None else framed_share(sight.objects[match[0]], sight.num_frames)
     return float(share >= FRAMED_SHARE), "in the picture", f"with all of it in {share:.0%} of the frames"
 
 
 def _event(asked: Asked, sight: Sight, match: Match) -> Found:
-    if asked.event not in ("fall", "bounce", "brush", "collision"):
+    if asked.event not in ("fall", "bounce", "brush", "collision", "bite"):
         return None
     if asked.event in ("bounce", "collision") and sight.seconds < _LEAST_EVENT_S:
         return None
@@ -128,6 +150,9 @@ def _event(asked: Asked, sight: Sight, match: Match) -> Found:
     if asked.event == "brush":
         share = sight.strokes[match[0]][0]
         return float(share >= _PAINTED_SHARE), "brush", f"paint on {share:.0%} of the way"
+    if asked.event == "bite":
+        share = sight.bites[match[0]][0]
+        return float(share >= _BITTEN_SHARE), "bite", f"{share:.0%} of it bitten out"
     if asked.event == "collision":
         assert match[1] is not None
         is_hit = is_pushed(sight.ways[match[0]], sight.ways[match[1]])
@@ -149,10 +174,9 @@ def _order(asked: Asked, sight: Sight, match: Match) -> Found:
 
 
 def _steady(asked: Asked, sight: Sight, match: Match, part: int) -> Found:
-    # What dips out of the picture is judged by itself.
     found = (
         []
-        if asked.event == "return"
+        if asked.event in _UNFOLLOWED
         else [
             halves[part]
             for index in match
@@ -194,6 +218,9 @@ def _returned(asked: Asked, sight: Sight, match: Match) -> Found:
 
 
 def _lasting(asked: Asked, sight: Sight, match: Match) -> Found:
+    if asked.event == "bite":
+        share, kept = (0.0, 0.0) if match[0] is None else sight.bites[match[0]]
+        return float(share >= _BITTEN_SHARE and kept >= _KEPT_SHARE), "stays bitten", f"{kept:.0%} of the bite stays"
     if asked.event != "brush":
         return None
     share, kept = (0.0, 0.0) if match[0] is None else sight.strokes[match[0]]
@@ -242,6 +269,7 @@ ADHERENCE: Mapping[str, Rule] = {
     "camera": _camera,
     "background": _background,
     "sides": _sides,
+    "depth": _depth,
     "framed": _framed,
     "event": _event,
     "order": _order,
@@ -267,6 +295,7 @@ CHANCE: Mapping[str, float] = {
     "camera": 1 / len(CAMERAS),
     "background": 1 / len(BACKGROUNDS),
     "sides": 1 / len(SIDE_WORDS),
+    "depth": 1 / 2,
     "order": 1 / 2,
 }
 """Of naming one thing right blindly; with several things in the picture one of them may fit a prompt by chance."""

@@ -29,9 +29,10 @@ from infra.evaluate.modes import (
     wrap_ratio,
 )
 from infra.evaluate.objects import follow, working
+from infra.evaluate.shot_lists import draw_shots, kept_subject
 from infra.evaluate.targets import Measured
 from schemas.ids import digest
-from trainer.sampling import Mode, ModelSource, Request, Size
+from trainer.sampling import Mode, ModelSource, Request, Shot, Size
 from trainer.sampling.provenance import record_of
 from trainer.sampling.writing import write
 
@@ -51,6 +52,8 @@ class _Case:
     name: str
     requests: tuple[Request, ...]
     measure: Callable[[Sequence[Frames]], list[tuple[str, float]]]
+    footage: Frames | None = None
+    """What would be right, where that can be rendered: it is measured, too."""
 
 
 def measure_ways(
@@ -73,7 +76,11 @@ def measure_ways(
         path = folder / f"{key}-{case.name}.json"
         if not path.exists():
             videos = [sampled.frames for sampled in sampler().sample(list(case.requests))]
-            values = [asdict(Measured(name, case.name, min(value, _MOST))) for name, value in case.measure(videos)]
+            ceilings = {} if case.footage is None else dict(case.measure([case.footage]))
+            values = [
+                asdict(Measured(name, case.name, min(value, _MOST), ceilings.get(name)))
+                for name, value in case.measure(videos)
+            ]
             about = {
                 "prompt": case.requests[0].prompt,
                 "mode": case.requests[0].mode.value,
@@ -94,6 +101,7 @@ def _cases(config: EvaluateConfig, round_trip: RoundTrip) -> Iterator[_Case]:
         yield cases.connect()
         yield cases.loop()
         yield cases.edit()
+        yield cases.shots()
         if number < max(1, config.modes.num // 4):
             yield cases.backward()
     yield _Cases(config, round_trip, 0).long()
@@ -105,6 +113,7 @@ class _Cases:
     def __init__(self, config: EvaluateConfig, round_trip: RoundTrip, number: int) -> None:
         modes = config.modes
         self._modes, self._number, self._round_trip = modes, number, round_trip
+        self._split = config.split
         self._config, self._rate = config.sampling, config.sampling.frame_rate
         self._num = 2 * modes.num_given + modes.num_made
         self._seed = config.seed * 1_000_003 + 500_000 + number
@@ -191,6 +200,25 @@ class _Cases:
             ]
 
         return self._case("edit", [request], measure)
+
+    def shots(self) -> _Case:
+        lengths = (self._modes.num_whole, self._modes.num_made, self._modes.num_made)
+        # A cut is in turn the second and the first of the two changes.
+        cuts = (False, self._number % 2 == 0, self._number % 2 == 1)
+        rng = np.random.default_rng((self._seed, 101))
+        scenes = draw_shots(rng, [num / self._rate for num in lengths], cuts, self._modes.size, self._split)
+        prompts = [caption(scene).dense for scene in scenes]
+        subject = read_prompt(prompts[0]).things[0]
+        shots = tuple(map(Shot, prompts, lengths, cuts))
+        request = replace(self._request(Mode.shots, sum(lengths), ()), prompt=prompts[0], shots=shots)
+
+        def measure(videos: Sequence[Frames]) -> list[tuple[str, float]]:
+            parts = np.split(videos[0], np.cumsum(lengths)[:-1])
+            right, same = kept_subject(subject, [follow(working(part)) for part in parts])
+            return [("shots: subject right", right), ("shots: subject the same", same)]
+
+        footage = np.concatenate(list(map(self._rendered, scenes, lengths)))
+        return replace(self._case("shots", [request], measure), footage=footage)
 
     def long(self) -> _Case:
         rate = self._rate

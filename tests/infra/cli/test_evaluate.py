@@ -88,11 +88,13 @@ def test_every_way_of_sampling_is_run_and_measured_once(
     assert main(["evaluate", str(config), "--only", "modes", "--json"]) == 0
     ways = json.loads(capsys.readouterr().out)["ways"]
     names = {line["measure"].partition(":")[0] for line in ways}
-    assert names == {"image", "forward", "backward", "connect", "loop", "edit", "long"}
+    assert names == {"image", "forward", "backward", "connect", "loop", "edit", "shots", "long"}
     by_name = {line["measure"]: line for line in ways}
     # The first frame is the autoencoder's alone, whatever the model has learnt.
     assert by_name["image: first frame, dB"]["reached"] == 1
     assert by_name["edit: colour has changed"]["reached"] == 0
+    assert by_name["shots: subject right"]["middle"] == 0
+    assert by_name["shots: subject right"]["ceiling"] >= 2 / 3
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "ways").iterdir()}
     assert main(["evaluate", str(config), "--only", "modes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ways"] == ways

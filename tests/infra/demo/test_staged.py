@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from infra.demo.shapes import area, outline
 from infra.demo.staged import STAGED, stage
 
 
@@ -28,6 +29,17 @@ def test_what_returns_is_out_of_the_picture_half_way_and_back_at_the_end() -> No
         x = (matrix @ half_way)[0] / (matrix @ half_way)[2]
         assert not 0 < x < 90
         assert np.allclose(thing.path.at(0.0), thing.path.at(2.0))
+
+
+def test_what_is_bitten_stands_whole_at_first_and_lacks_the_same_piece_from_some_moment_to_the_end() -> None:
+    for seed in range(10):
+        scene, _ = stage("bite", seed, 2.0, 0.6)
+        thing = scene.things[0]
+        assert thing.size in ("medium", "large")
+        assert np.allclose(thing.path.at(0.0), thing.path.at(2.0))
+        assert np.array_equal(thing.outline_at(0.6), outline(thing.shape))
+        assert 0.1 < 1 - area(thing.outline_at(1.21)) / area(outline(thing.shape)) < 0.3
+        assert np.array_equal(thing.outline_at(1.21), thing.outline_at(2.0))
 
 
 def test_nothing_else_can_be_staged() -> None:

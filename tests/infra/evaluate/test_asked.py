@@ -44,7 +44,7 @@ def test_what_is_staged_is_read_as_it_was_staged(kind: str) -> None:
         asked = read_prompt(prompt)
         wanted = [(thing.size, thing.color, thing.shape, thing.motion) for thing in scene.things]
         assert [one[:4] for one in facts(asked)] == wanted
-        assert asked.event == {"turns": "turns", "return": "return", "post": ""}[kind]
+        assert asked.event == {"turns": "turns", "return": "return", "post": "", "bite": "bite"}[kind]
         assert asked.occluder == ("post" if kind == "post" else "")
 
 

@@ -48,7 +48,8 @@ def thing(color: str, shape: str, x: float = 80, *, to: float | None = None, fra
 
 def sight(*objects: Seen, **changes: object) -> Sight:
     values: dict[str, object] = {"camera": CameraPath("static", "", 0.0, NUM, 1.0), "background": "hills"}
-    values |= {"reprojection": None, "strokes": tuple((0.0, 0.0) for _ in objects), **changes}
+    values |= {"reprojection": None, "strokes": tuple((0.0, 0.0) for _ in objects)}
+    values |= {"bites": tuple((0.0, 0.0) for _ in objects), "fronts": {}, **changes}
     return Sight(
         num_frames=NUM,
         rate=7.5,
@@ -154,6 +155,31 @@ def test_a_stroke_must_be_there_and_stay() -> None:
     for strokes, wanted in (((0.9, 1.0), (1, 1)), ((0.9, 0.4), (1, 0)), ((0.1, 1.0), (0, 0))):
         found = scores(prompt, sight(thing("red", "star"), strokes=(strokes,)))
         assert (found["event"], found["lasting"]) == wanted
+
+
+def test_a_bite_must_be_taken_and_stay() -> None:
+    prompt = "A large red star stands still; a bite is taken out of it and stays."
+    for bites, wanted in (((0.2, 1.0), (1, 1)), ((0.2, 0.1), (1, 0)), ((0.02, 1.0), (0, 0))):
+        found = scores(prompt, sight(thing("red", "star"), bites=(bites,)))
+        assert (found["event"], found["lasting"]) == wanted
+        assert not {"steady color", "steady shape", "framed"} & set(found)
+    assert scores(prompt, sight())["lasting"] == 0
+
+
+def test_before_and_behind_are_judged_where_outlines_overlap() -> None:
+    text = "A small red star stands still; at first it is {} a big blue circle. The big blue circle stands still."
+    votes = np.full((len(SHAPES), len(SHAPES)), np.nan)
+    votes[SHAPES.index("star"), SHAPES.index("circle")] = 0.9
+    pair = (thing("red", "star", 70), thing("blue", "circle", 80))
+    for word, wanted in (("in front of", 1), ("behind", 0)):
+        assert scores(text.format(word), sight(*pair, fronts={(0, 1): votes}))["depth"] == wanted
+        assert scores(text.format(word), sight(*pair, fronts={(1, 0): -votes.T}))["depth"] == wanted
+        assert scores(text.format(word), sight(pair[0], fronts={(0, "blue"): votes}))["depth"] == wanted
+        assert "depth" not in scores(text.format(word), sight(*pair))
+        assert "sides" not in scores(text.format(word), sight(*pair))
+    # What is behind may be hidden, what is in front cannot be.
+    assert "depth" not in scores(text.format("in front of"), sight(pair[0]))
+    assert scores(text.format("behind"), sight(pair[0]))["depth"] == 0
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.1])
