@@ -22,6 +22,8 @@ class Expansion:
     is_expanded: bool
     lost: tuple[str, ...] = ()
     """Words of the user's prompt that the rejected one lacked."""
+    error: str = ""
+    """Why there was no answer at all, in the engine's words."""
 
 
 def expand_prompt(prompt: str, engine: CaptionEngine, *, seed: int = 0, template: Prompt | None = None) -> Expansion:
@@ -39,7 +41,7 @@ def expand_prompt(prompt: str, engine: CaptionEngine, *, seed: int = 0, template
     (reply,) = engine.generate(ListFeed([question]))
     answer = clean_text(reply.text)
     if reply.finish != "stop" or not answer:
-        return Expansion(request, is_expanded=False)
+        return Expansion(request, is_expanded=False, error=reply.error)
     lost = lost_words(request, answer)
     return Expansion(request, is_expanded=False, lost=lost) if lost else Expansion(answer, is_expanded=True)
 

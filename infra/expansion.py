@@ -69,8 +69,10 @@ class Expander:
             return WrittenOut(prompt, is_longer=False, why=f"the longer one is {refusal}")
         if expansion.is_expanded:
             return WrittenOut(expansion.text, is_longer=True)
-        lost = f"the longer one lacked {', '.join(expansion.lost)}" if expansion.lost else ""
-        return WrittenOut(expansion.text, is_longer=False, why=lost or "the model gave no whole answer")
+        why = expansion.error or "the model gave no whole answer"
+        if expansion.lost:
+            why = f"the longer one lacked {', '.join(expansion.lost)}"
+        return WrittenOut(expansion.text, is_longer=False, why=why)
 
     def close(self) -> None:
         """Let the model go."""

@@ -12,6 +12,6 @@ def lay_channels_last(network: torch.nn.Module) -> None:
     """
     for module in network.modules():
         if isinstance(module, torch.nn.Conv3d):
-            module.to(memory_format=torch.channels_last_3d)
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)
         elif isinstance(module, torch.nn.Conv2d):
-            module.to(memory_format=torch.channels_last)
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)

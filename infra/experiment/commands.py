@@ -91,7 +91,7 @@ def train_and_judge(config: ExperimentConfig, dataset: Path, run: Path, seed: in
     return Judged(
         seed=seed,
         steps=steps,
-        tokens=sum(row["tokens"] for row in _log(run, STEPS, steps)),
+        tokens=sum(int(row["tokens"]) for row in _log(run, STEPS, steps)),
         seconds=float(_log(run, STEPS, steps)[-1]["elapsed_s"]),
         held_out=float(_log(run, HELD_OUT, steps)[-1]["loss"]),
         scores={name: lines[name]["score"] for name in ASPECTS if name in lines},

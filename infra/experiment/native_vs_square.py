@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.experiment.commands import ASPECTS, Judged, Say, make_films, make_shards, train_and_judge
@@ -18,6 +18,13 @@ _NAMES = {
     "color": "colour",
     "shape": "shape",
     "motion": "direction of motion",
+}
+
+
+_COSTS: Mapping[str, Callable[[Judged], float]] = {
+    "loss on held-out films of their own": lambda model: model.held_out,
+    "tokens, millions": lambda model: model.tokens / 1e6,
+    "minutes of training": lambda model: model.seconds / 60,
 }
 
 
@@ -73,10 +80,7 @@ def _table(found: Mapping[str, _Models]) -> list[Sequence[str]]:
         if all(models.scores(aspect) for models in found.values()):
             means = [str(mean_of(models.scores(aspect))) for models in found.values()]
             rows.append((_NAMES[aspect], *means, f"{found[NATIVE].judged[0].ceilings[aspect]:.3f}"))
-    for name, value in (
-        ("loss on held-out films of their own", lambda model: model.held_out),
-        ("tokens, millions", lambda model: model.tokens / 1e6),
-        ("minutes of training", lambda model: model.seconds / 60),
-    ):
-        rows.append((name, *(str(mean_of([value(model) for model in models.judged])) for models in found.values()), ""))
+    for name, value in _COSTS.items():
+        means = [str(mean_of([value(model) for model in models.judged])) for models in found.values()]
+        rows.append((name, *means, ""))
     return rows

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from infra.experiment.means import Mean, PowerLaw
 from schemas import ConfigError
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BAR = 0.36
-_STYLE: Mapping[str, Any] = {
-    "svg.hashsalt": "rushes",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 _COLORS = ("#2f6fb3", "#d98032", "#4b9b62", "#8a5aa8")
 
 
@@ -121,7 +115,9 @@ def _figure(title: str, columns: int, inches: tuple[float, float]) -> Iterator[t
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ConfigError("plots need the package matplotlib: install rushes[trainer]") from error
-    with matplotlib.rc_context(dict(_STYLE)):
+    # Without the salt the names inside a file would be drawn anew each time.
+    style = {"svg.hashsalt": "rushes", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    with matplotlib.rc_context(cast(Any, style)):
         figure = Figure(figsize=inches, layout="constrained")
         figure.suptitle(title, fontsize=10)
         yield figure, figure.subplots(1, columns, squeeze=False)[0]
