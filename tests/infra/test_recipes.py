@@ -15,6 +15,7 @@ from infra.evaluate.config import EvaluateConfig as VideoEvaluateConfig
 from infra.experiment import ExperimentConfig
 from infra.policy import PolicyConfig
 from infra.sample_config import SampleConfig
+from pipeline.buckets.config import check_budget
 from pipeline.clip.train_config import ClipTrainConfig
 from schemas import Config, load_config
 from trainer.config import TrainConfig
@@ -38,6 +39,12 @@ CONFIGS: dict[str, type[Config]] = {
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_recipe_loads(path: Path) -> None:
     load_config(CONFIGS.get(path.stem, RunConfig), path)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.stem not in CONFIGS], ids=lambda path: path.stem)
+def test_the_longest_clips_of_a_recipe_are_not_pressed_too_small(path: Path) -> None:
+    config = load_config(RunConfig, path)
+    check_budget(config.bucket, config.scan.max_clip_s)
 
 
 def test_the_default_recipe_shows_every_key_with_its_default() -> None:
