@@ -92,8 +92,10 @@ def job_of(asked: Asked, given: Given, prompts: Sequence[str]) -> Job:
     Args:
         asked: What was asked for, in the user's own words.
         given: What was made of it.
-        prompts: What is to be made, as many as `asked.prompts`.
+        prompts: What is to be made, as many as `asked.prompts`; none where it is what was asked for.
     """
+    if not prompts:
+        return Job(asked, given)
     request = given.request
     if request.shots:
         shots = tuple(replace(shot, prompt=prompt) for shot, prompt in zip(request.shots, prompts, strict=True))

@@ -9,14 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from infra.evaluate.blobs import Blob, Picture
+from infra.evaluate.blobs import FACE_SPREAD, Blob, Picture
 from infra.evaluate.objects import Seen
 
 Bits = npt.NDArray[np.uint8]
 """0 and 1, (H, W)."""
 
-_SPREAD = 0.16
-"""Distance in colour from a face, over its own length, at which a pixel is no longer of it."""
 _LEAST_DISTANCE = 12.0
 """At least so much: noise, and what a lossy codec leaves."""
 _LEAST_FRAMES = 5
@@ -106,7 +104,7 @@ def _face(blob: Blob, picture: Picture, half: int) -> Bits:
     x, y = round(blob.x), round(blob.y)
     crop = cv2.GaussianBlur(padded[y : y + 2 * half + 1, x : x + 2 * half + 1], (0, 0), 0.6).astype(np.float32)
     length = float(np.linalg.norm(blob.rgb))
-    is_face = np.linalg.norm(crop - blob.rgb, axis=-1) < max(_SPREAD * length, _LEAST_DISTANCE)
+    is_face = np.linalg.norm(crop - blob.rgb, axis=-1) < max(FACE_SPREAD * length, _LEAST_DISTANCE)
     return np.asarray(is_face, np.uint8)
 
 

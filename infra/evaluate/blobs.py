@@ -22,6 +22,8 @@ _MIN_SEED_PX = 8
 _MIN_AREA_PX = 30
 _MAX_AREA_SHARE = 0.2
 """Of the picture: a large object has 0.09 where the camera stands at rest."""
+FACE_SPREAD = 0.16
+"""Distance in colour from a face, over its own length, at which a pixel is no longer of it."""
 _SPREADS = (0.15, 0.08)
 """Distance in colour, over the face's own length, at which a pixel is no longer of the face: a bevel is 0.25 away. The
 second where with the first it runs out into what is around it."""

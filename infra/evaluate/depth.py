@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from infra.demo.shapes import area, outline
 from infra.demo.vocabulary import SHAPES
-from infra.evaluate.blobs import MAX_ANGLE_DEG, Blob, Picture, find_blobs
+from infra.evaluate.blobs import FACE_SPREAD, MAX_ANGLE_DEG, Blob, Picture, find_blobs
 from infra.evaluate.color import NAMES
 from infra.evaluate.objects import Seen
 
@@ -30,8 +30,6 @@ _NUM_FRAMES = 2
 _NUM_OBJECTS = 6
 _LEAST_CONTRAST, _LEAST_PX = 0.2, 5.0
 """Of a patch that nobody followed."""
-_SPREAD = 0.16
-"""Distance in colour from a face, over its own length, at which a pixel is no longer of it."""
 _MOST_DEG = 16.0
 """How far the colour of sides and bevels may be from that of a face."""
 _LEAST_LIGHT = 0.35
@@ -147,7 +145,7 @@ def _labelled(crop: Bits, one: Blob, other: Blob, scale: float) -> tuple[Bits, B
     cosines = []
     for blob in (one, other):
         own = float(np.linalg.norm(blob.rgb))
-        is_face = (np.linalg.norm(crop - blob.rgb, axis=-1) < _SPREAD * own).astype(np.uint8)
+        is_face = (np.linalg.norm(crop - blob.rgb, axis=-1) < FACE_SPREAD * own).astype(np.uint8)
         reach = 1 + 2 * max(1, round(0.08 * scale * blob.size))
         near = cv2.dilate(is_face, np.ones((reach, reach), np.uint8)) > 0
         cosine = crop @ blob.rgb / np.maximum(lengths * own, 1e-3)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from infra.demo.draw import HIDING, Wishes
+from infra.demo.draw import HIDING, SCENES
 from infra.demo.scene import Scene
 from infra.demo.vocabulary import BACKGROUNDS
 from infra.evaluate.asked import AskedThing
@@ -30,7 +30,7 @@ def draw_shots(
         size: Width and height of the picture, in pixels.
         split: Of the first scene's subject, as in `Wishes`; in another motion it may be of another one.
     """
-    wishes = Wishes(camera="static", event="none", num_things=1, sizes=("medium", "large"), time="day", split=split)
+    wishes = replace(SCENES["single"], time="day", split=split)
     scenes = [_plain(draw_visible(rng, seconds[0], size, wishes))]
     subject = scenes[0].things[0]
     same = replace(wishes, color=subject.color, shape=subject.shape, sizes=(subject.size,), split="any")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from infra.demo.captions import caption
-from infra.demo.draw import SCENES, Wishes
+from infra.demo.draw import SCENES
 from infra.demo.render import render_shot
 from infra.demo.scene import Scene
 from infra.demo.vocabulary import COLORS
@@ -117,8 +117,7 @@ class _Cases:
         self._config, self._rate = config.sampling, config.sampling.frame_rate
         self._num = 2 * modes.num_given + modes.num_made
         self._seed = config.seed * 1_000_003 + 500_000 + number
-        sizes = SCENES[config.scenes].sizes
-        wishes = Wishes(camera="static", event="none", num_things=1, sizes=sizes, split=config.split)
+        wishes = replace(SCENES["single"], sizes=SCENES[config.scenes].sizes, split=config.split)
         scene = draw_visible(np.random.default_rng((self._seed, 99)), self._num / self._rate, modes.size, wishes)
         self._scene = replace(scene, light_change="steady", occluder="none")
         self._frames = self._rendered(self._scene, self._num)

@@ -87,12 +87,13 @@ def train_and_judge(config: ExperimentConfig, dataset: Path, run: Path, seed: in
             *(f"sampling.model={json.dumps(str(run))}", f"num_prompts={config.num_prompts}"),
             *(f"scenes={config.films.scenes}", "sizes.between=[]", "sizes.larger=[]"),
         )
+    logged = _log(run, STEPS, steps)
     lines = {line["name"]: line for line in json.loads(table.read_text(encoding="utf-8"))["lines"]}
     return Judged(
         seed=seed,
         steps=steps,
-        tokens=sum(int(row["tokens"]) for row in _log(run, STEPS, steps)),
-        seconds=float(_log(run, STEPS, steps)[-1]["elapsed_s"]),
+        tokens=sum(int(row["tokens"]) for row in logged),
+        seconds=float(logged[-1]["elapsed_s"]),
         held_out=float(_log(run, HELD_OUT, steps)[-1]["loss"]),
         scores={name: lines[name]["score"] for name in ASPECTS if name in lines},
         ceilings={name: lines[name]["ceiling"] for name in ASPECTS if name in lines},

@@ -75,7 +75,7 @@ class Intake:
         are_shots = bool(first.shots)
         prompts = [*named(first.prompts, are_shots=are_shots), *named(form.longer, are_shots=are_shots)]
         check_judged(prompts, self._config)
-        job = job_of(first, given, form.longer) if form.longer else Job(first, given)
+        job = job_of(first, given, form.longer)
         for one in asked:
             noise = {name: getattr(one, name) for name in ("seed", "variation", "variation_seed")}
             check(replace(job.given.request, **noise), self._config)

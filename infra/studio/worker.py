@@ -97,8 +97,7 @@ class Worker:
         return found
 
     def _read(self, order: Order) -> Job:
-        given = given_of(order.asked, self._config)
-        return job_of(order.asked, given, order.longer) if order.longer else Job(order.asked, given)
+        return job_of(order.asked, given_of(order.asked, self._config), order.longer)
 
     def _make(self, batch: Sequence[tuple[Order, Job]], sampler: Sampler, writer: Writer) -> None:
         """Make orders together; where one of them spoils it, each alone.
