@@ -79,6 +79,20 @@ def start_studio(studio_config: SampleConfig) -> Iterator[Callable[..., Served]]
         yield start
 
 
+async def hang_up(runner: web.AppRunner) -> None:
+    """End a server and each connection to it, also one that its browser does not read from or made only now."""
+    connections = runner.server
+    assert connections is not None
+    transports = {connection.transport for connection in connections.connections}
+    await runner.cleanup()
+    # A connection that was being accepted is there a moment later.
+    await asyncio.sleep(0.25)
+    for transport in transports | {connection.transport for connection in connections.connections}:
+        if transport is not None:
+            transport.abort()
+    await asyncio.sleep(0.05)
+
+
 @contextmanager
 def running(server: Server, *, works: bool) -> Iterator[str]:
     """Have a server answer, and its worker work or not; gives the address."""
@@ -99,9 +113,7 @@ def running(server: Server, *, works: bool) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
-        wait(runner.cleanup())
-        # A browser's closed connections are let go of a moment later.
-        wait(asyncio.sleep(0.25))
+        wait(hang_up(runner))
         working.join(60)
         wait(loop.shutdown_default_executor())
         loop.call_soon_threadsafe(loop.stop)
