@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -114,7 +115,12 @@ class _WeightsAndBiases:
             raise ConfigError(
                 "log.wandb_project: the package wandb is not installed: pip install 'rushes[boards]'"
             ) from error
-        self._run = wandb.init(project=project, dir=str(folder), name=name, resume="allow")
+        # Kept with the run, so that what goes on after a stop goes on there too.
+        kept = folder / "wandb.id"
+        if not kept.exists():
+            kept.write_text(secrets.token_hex(4), encoding="ascii")
+        identity = kept.read_text(encoding="ascii")
+        self._run = wandb.init(project=project, dir=str(folder), name=name, id=identity, resume="allow")
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         self._run.log(dict(figures), step=step)

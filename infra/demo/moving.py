@@ -21,10 +21,10 @@ from infra.demo.encode import Encoding, encode
 from infra.demo.render import render_shot
 from infra.demo.scene import Scene
 
-SIZES = ((160, 96), (96, 160), (128, 96), (96, 128), (112, 112))
-"""Width and height in pixels; a film has one of them."""
-NUM_FRAMES = 13
-"""Of a film: one and three times four, as autoencoders take them."""
+SIZES = ((160, 96), (96, 160), (128, 96), (96, 128), (128, 128))
+"""Width and height in pixels, multiples of 32; a film has one of them."""
+LENGTHS = (9, 13, 17)
+"""Frames of a film, one of them: one and some times four, as autoencoders take them."""
 RATE = Fraction(15, 2)
 """Frames a second."""
 Split = Literal["train", "held_out", "any"]
@@ -40,7 +40,8 @@ def draw_moving(seed: int, scenes: str = "all", split: Split = "train") -> tuple
     """
     rng = np.random.default_rng((seed, 78))
     width, height = SIZES[int(rng.integers(len(SIZES)))]
-    scene = draw_scene(rng, NUM_FRAMES / float(RATE), width / height, replace(SCENES[scenes], split=split))
+    duration_s = LENGTHS[int(rng.integers(len(LENGTHS)))] / float(RATE)
+    scene = draw_scene(rng, duration_s, width / height, replace(SCENES[scenes], split=split))
     captions = caption(scene)
     return scene, (width, height), captions.short if rng.random() < 0.5 else captions.dense
 
@@ -60,13 +61,13 @@ def make_moving(
             at native sizes.
     """
     out.mkdir(parents=True, exist_ok=True)
-    times_s = [index / float(RATE) for index in range(NUM_FRAMES)]
     for number in range(seed, seed + num):
         path = out / f"moving_{number:08}.mp4"
         if path.with_suffix(".txt").exists():
             # Written last, so the film is whole: a run that was stopped goes on.
             continue
         scene, size, text = draw_moving(number, scenes, split)
+        times_s = [index / float(RATE) for index in range(round(scene.duration_s * RATE))]
         pictures = render_shot(scene, size, times_s)
         encode(path, map(_squared, pictures) if is_square else pictures, Encoding(frame_rate=RATE))
         path.with_suffix(".txt").write_text(text, encoding="utf-8")

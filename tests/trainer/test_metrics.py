@@ -39,3 +39,17 @@ def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
     read = EventAccumulator(str(tmp_path / "tensorboard"))
     read.Reload()
     assert [(one.step, one.value) for one in read.Scalars("loss")] == [(3, 0.5)]
+
+
+def test_a_run_that_goes_on_is_the_same_run_of_weights_and_biases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb", reason="wandb is not in the lock: it is 100 MB that only its users need")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for step in (1, 2):
+        (board,) = boards(LogConfig(wandb_project="p"), tmp_path)
+        board.add(step, {"loss": 0.5})
+        board.close()
+    kept = sorted(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+    assert {path.stem for path in kept} == {f"run-{(tmp_path / 'wandb.id').read_text()}"}
+    assert all(b"loss" in path.read_bytes() for path in kept)

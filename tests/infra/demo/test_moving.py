@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import pytest
 
-from infra.demo.moving import NUM_FRAMES, SIZES, draw_moving, make_moving
+from infra.demo.moving import LENGTHS, RATE, SIZES, draw_moving, make_moving
 
 
 def sizes_of(folder: Path) -> dict[str, tuple[int, int, int]]:
@@ -18,12 +18,14 @@ def sizes_of(folder: Path) -> dict[str, tuple[int, int, int]]:
     return found
 
 
-def test_films_have_captions_and_their_native_sizes(tmp_path: Path) -> None:
+def test_films_have_captions_and_their_native_sizes_and_lengths(tmp_path: Path) -> None:
     make_moving(tmp_path, 5, 3, "single")
     for number in (5, 6, 7):
-        _, size, text = draw_moving(number, "single")
+        scene, size, text = draw_moving(number, "single")
+        length = scene.duration_s * RATE
         assert size in SIZES
-        assert sizes_of(tmp_path)[f"moving_{number:08}"] == (*size, NUM_FRAMES)
+        assert length in [pytest.approx(one) for one in LENGTHS]
+        assert sizes_of(tmp_path)[f"moving_{number:08}"] == (*size, pytest.approx(length))
         assert (tmp_path / f"moving_{number:08}.txt").read_text() == text
 
 
