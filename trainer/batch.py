@@ -56,6 +56,7 @@ class Batch:
             time_index_L=own(packed.time_index_L),
             positions_L3=None if packed.positions_L3 is None else own(packed.positions_L3),
             stretches_L3=None if packed.stretches_L3 is None else own(packed.stretches_L3),
+            places_L2=None if packed.places_L2 is None else own(packed.places_L2),
             video=replace(packed.video, across=sequence),
         )
         return replace(
@@ -105,6 +106,7 @@ def collate(examples: Sequence[Example], text_width: int, multiple: int = 1) -> 
         video=Segments.of(lengths),
         positions_L3=torch.cat([example.positions_L3 for example in ordered]),
         stretches_L3=torch.stack([example.stretches_3 for example in ordered])[sample_L - 1],
+        places_L2=torch.cat([example.places_L2 for example in ordered]),
         **(_texts(ordered, text_width) if text_width else {}),
     )
     return Batch(packed, clean_LP, noise_LP, time_L1, (~is_given_L).float(), tuple(laid))
@@ -141,5 +143,6 @@ def _nothing(num_tokens: int, patch_channels: int) -> Example:
         is_given_L=torch.ones(num_tokens, dtype=torch.bool),
         positions_L3=torch.zeros(num_tokens, 3),
         stretches_3=torch.ones(3),
+        places_L2=torch.zeros(num_tokens, 2),
         text_MT=None,
     )

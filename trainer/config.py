@@ -164,6 +164,8 @@ class TrainConfig(Config):
     """Of weights, order, times, tasks, captions and noise."""
     ema_decay: float = Field(0.9999, ge=0, lt=1)
     """Of the running mean of the weights, which is what is exported; 0 for the weights themselves."""
+    saved_as: Literal["float32", "bfloat16", "float16"] = Field("float32", json_schema_extra=_NO_EFFECT)
+    """The number format of the exported model's weights."""
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     packing: PackingConfig = PackingConfig()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -70,7 +71,7 @@ class PackReader:
         self._config = config
         self._rank, self._num_ranks = rank, num_ranks
         self._channels, self._text_width = patch_channels, text_width
-        self._multiple = config.engine.sequence_ranks
+        self._multiple = math.lcm(config.engine.sequence_ranks, config.packing.multiple)
         self._pool = ThreadPoolExecutor(config.data.readers, "reader")
 
     def __enter__(self) -> Self:

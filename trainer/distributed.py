@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-
-T = TypeVar("T")
+from torch import nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,23 @@ class Ranks:
         """The largest of each value over all ranks."""
         return self._reduced(values, torch.distributed.ReduceOp.MAX)
 
-    def gather(self, value: T) -> list[T]:
-        """The values of all ranks, in their order; of a type that JSON has."""
-        found: list[T | None] = [None] * self.count
-        torch.distributed.all_gather_object(found, value)
-        return found  # type: ignore[return-value]
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all ranks, in their order, as JSON brings them: tuples come back as lists.
+
+        Torch has the same for any object, but it reads pickles, and whoever reaches a rank's port could send one.
+        """
+        own = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        lengths = [int(length) for length in self._gathered(torch.tensor([len(own)]))]
+        filled = nn.functional.pad(own, (0, max(lengths) - len(own)))
+        texts = zip(self._gathered(filled), lengths, strict=True)
+        return [json.loads(bytes(text[:length].tolist())) for text, length in texts]
+
+    def _gathered(self, values: torch.Tensor) -> list[torch.Tensor]:
+        """A tensor of each rank, all of one size."""
+        own = values.to(self.device)
+        found = [torch.empty_like(own) for _ in range(self.count)]
+        torch.distributed.all_gather(found, own)
+        return found
 
     def wait(self) -> None:
         """Until all ranks are here."""

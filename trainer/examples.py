@@ -17,6 +17,7 @@ from schemas import ErrorKind, MediaError, digest
 from trainer.model.config import ModelConfig
 from trainer.model.grid import TokenGrid, token_grid
 from trainer.model.patchify import patchify
+from trainer.model.places import places
 from trainer.model.rope import positions, wave_stretches
 from trainer.packing import hashes_of, uniforms
 from trainer.sample_rows import SampleRow
@@ -59,6 +60,7 @@ class Example:
     """bool: given, so clean and without loss."""
     positions_L3: torch.Tensor
     stretches_3: torch.Tensor
+    places_L2: torch.Tensor
     text_MT: torch.Tensor | None
     """None for no text."""
 
@@ -107,6 +109,7 @@ def make_example(stored: Stored, choice: Choice, model: ModelConfig) -> Example:
         is_given_L=torch.from_numpy(given.mask(grid).reshape(-1)),
         positions_L3=positions(grid, stored.times_s, cell_px, model.rope),
         stretches_3=wave_stretches(grid, stored.times_s, cell_px, model.rope),
+        places_L2=places(grid),
         text_MT=stored.text_MT,
     )
 

@@ -4,7 +4,7 @@
 model/
   model_index.json                                     what lies where
   transformer/config.json                              shape of the model, what it says, the digests of its encoders
-  transformer/diffusion_pytorch_model.safetensors      fp32, the running mean of the weights
+  transformer/diffusion_pytorch_model.safetensors      the running mean of the weights, as `saved_as` says
   scheduler/scheduler_config.json                      diffusers' FlowMatchEulerDiscreteScheduler
 ```
 """
@@ -26,7 +26,7 @@ from trainer.model.config import RopeConfig
 from trainer.model.dit import DiT, DiTParams
 from trainer.run_folder import Pinned
 
-VERSION = 1
+VERSION = 2
 """Raised when a reader of the version before could not read what is written now."""
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -42,7 +42,8 @@ def export(checkpoint: Path, config: TrainConfig, pinned: Pinned, params: DiTPar
 
     with Pieces(checkpoint) as pieces:
         step = pieces.about.step
-        tensors = dict(pieces.whole(MEAN if MEAN in pieces.kinds() else WEIGHT))
+        whole = dict(pieces.whole(MEAN if MEAN in pieces.kinds() else WEIGHT))
+    tensors = {name: tensor.to(getattr(torch, config.saved_as)) for name, tensor in whole.items()}
     shape = dataclasses.asdict(params)
     shape["rope"] = params.rope.model_dump(mode="json") if params.rope else None
     about = {

@@ -1,8 +1,10 @@
 """Rectified flow: the straight path from a clean latent to noise, and what the model says of it.
 
 A clean latent `x` and noise `e` are mixed at a time `t` in [0, 1], 1 pure noise: `x_t = (1 - t) x + t e`, and
-`v = dx_t / dt = e - x`. The model says `v` (velocity) or `x` (the clean patches); either gives the other.
-Source: Liu et al. 2022, "Flow straight and fast", equation 1; Esser et al. 2024 (SD3), section 3.
+`v = dx_t / dt = e - x`. The model says `v` (velocity), `x` (the clean patches) or `a = cos(f) e - sin(f) x` (the
+velocity along the angle `f = atan(t / (1 - t))`); each gives the others.
+Source: Liu et al. 2022, "Flow straight and fast", equation 1; Esser et al. 2024 (SD3), section 3; for the angle
+Salimans and Ho 2022, "Progressive distillation for fast sampling of diffusion models", appendix D.
 """
 
 from __future__ import annotations
@@ -36,6 +38,38 @@ def velocity_of_clean(mixed: torch.Tensor, clean: torch.Tensor, time: torch.Tens
     return (mixed - clean) / time.clamp(min=MIN_TIME)
 
 
+def angular_of_velocity(mixed: torch.Tensor, velocity: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+    """The velocity along the angle, from the one along the straight path."""
+    length = _length(time)
+    return length * velocity - (2 * time - 1) / length * mixed
+
+
+def velocity_of_angular(mixed: torch.Tensor, angular: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
+    """The velocity along the straight path, from the one along the angle."""
+    length = _length(time)
+    return (angular + (2 * time - 1) / length * mixed) / length
+
+
+def _length(time: torch.Tensor) -> torch.Tensor:
+    """By which the mixture of two things of variance 1 that know nothing of each other is shorter than they."""
+    return ((1 - time).square() + time.square()).sqrt()
+
+
+def velocity_of_said(mixed: torch.Tensor, said: torch.Tensor, time: torch.Tensor, config: FlowConfig) -> torch.Tensor:
+    """The velocity that is meant by what a model says."""
+    if config.prediction == "clean":
+        return velocity_of_clean(mixed, said, time)
+    return said if config.prediction == "velocity" else velocity_of_angular(mixed, said, time)
+
+
+def said_of_clean(mixed: torch.Tensor, clean: torch.Tensor, time: torch.Tensor, config: FlowConfig) -> torch.Tensor:
+    """What a model says that takes this for the clean latent of a mixture."""
+    if config.prediction == "clean":
+        return clean
+    velocity = velocity_of_clean(mixed, clean, time)
+    return velocity if config.prediction == "velocity" else angular_of_velocity(mixed, velocity, time)
+
+
 def token_losses(
     said: torch.Tensor, clean: torch.Tensor, noise: torch.Tensor, time: torch.Tensor, config: FlowConfig
 ) -> torch.Tensor:
@@ -50,10 +84,12 @@ def token_losses(
     """
     said, clean, noise = said.float(), clean.float(), noise.float()
     mixed = noised(clean, noise, time)
-    if config.prediction == "velocity":
-        error = said - velocity(clean, noise)
-    elif config.loss == "prediction":
-        error = said - clean
+    if config.prediction == "clean":
+        wanted = clean
+    elif config.prediction == "velocity":
+        wanted = velocity(clean, noise)
     else:
-        error = velocity_of_clean(mixed, said, time) - velocity_of_clean(mixed, clean, time)
-    return error.square().mean(-1)
+        wanted = angular_of_velocity(mixed, velocity(clean, noise), time)
+    if config.loss == "velocity":
+        said, wanted = (velocity_of_said(mixed, each, time, config) for each in (said, wanted))
+    return (said - wanted).square().mean(-1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from trainer.flow import velocity_of_clean
+from trainer.flow import said_of_clean
 from trainer.model.dit import Packed
 from trainer.times import FlowConfig
 
@@ -48,7 +48,7 @@ class LinearPredictor(nn.Module):
             gain = torch.linalg.solve(spread, (1 - time) * covariance)
             clean[here] = mean + (mixed[here] - (1 - time) * mean) @ gain
         time_L1 = packed.times_K.double()[packed.time_index_L][:, None]
-        said = velocity_of_clean(mixed, clean, time_L1) if self._flow.prediction == "velocity" else clean
+        said = said_of_clean(mixed, clean, time_L1, self._flow)
         return said.float()
 
 

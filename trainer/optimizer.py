@@ -11,7 +11,7 @@ from torch import nn
 
 from trainer.config import OptimizerConfig
 
-FIRST_LAYERS = ("patch_in.", "text_in.enter.", "text_in.nothing", "time_in.enter.", "label_in.")
+FIRST_LAYERS = ("patch_in.", "text_in.enter.", "text_in.nothing", "time_in.enter.", "label_in.", "place_in.")
 """What reads numbers whose count does not grow with the width."""
 
 

@@ -31,8 +31,10 @@ class ShiftConfig(Config):
 class FlowConfig(Config):
     """What the model says, and at which times it is trained."""
 
-    prediction: Literal["velocity", "clean"] = "velocity"
-    """What comes out of the model: the velocity, or the clean patches (as Sora's report words it)."""
+    prediction: Literal["velocity", "clean", "angular"] = "velocity"
+    """What comes out of the model: the velocity; the clean patches (as Sora's report words it); or the velocity along
+    the angle between clean and noise (Salimans and Ho's v), which is clean patches near the noise and noise near the
+    clean end, so that a token with more numbers than the model has channels is neither lost nor blurred."""
     loss: Literal["velocity", "prediction"] = "velocity"
     """In which of the two the squared error is taken: always the velocity, or what the model says."""
     density: Literal["logit_normal", "uniform"] = "logit_normal"

@@ -156,6 +156,7 @@ def _padded(example: Example, tokens: int, text_tokens: int) -> Example:
         clean_LP=_longer(example.clean_LP, more),
         noise_LP=_longer(example.noise_LP, more),
         positions_L3=_longer(example.positions_L3, more),
+        places_L2=_longer(example.places_L2, more),
         is_given_L=torch.cat((example.is_given_L, torch.ones(more, dtype=torch.bool))),
         text_MT=_longer(text, text_tokens - len(text)),
     )

@@ -43,6 +43,18 @@ def test_diffusers_reads_the_scheduler(exported: Path) -> None:
     assert scheduler.config.num_train_timesteps == 1000
 
 
+def test_weights_are_saved_as_the_config_says_and_read_in_single_precision(
+    exported: Path, made_shards: str, tiny_config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    train(tiny_config(steps=1, saved_as="float16"), made_shards, tmp_path, resume=False, report=lambda record: None)
+    halves = load_file(tmp_path / "model" / "transformer" / "diffusion_pytorch_model.safetensors")
+    assert {tensor.dtype for tensor in halves.values()} == {torch.float16}
+    whole, read = load_model(exported)[0], load_model(tmp_path / "model")[0]
+    for name, tensor in read.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, whole.state_dict()[name].half().float())
+
+
 def damage(folder: Path, how: str) -> None:
     weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(weights)

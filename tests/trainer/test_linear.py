@@ -39,7 +39,7 @@ def fitted(flow: FlowConfig) -> LinearPredictor:
 
 
 @pytest.mark.parametrize("time", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("prediction", ["velocity", "clean"])
+@pytest.mark.parametrize("prediction", ["velocity", "clean", "angular"])
 def test_its_loss_is_the_least_that_theory_allows(time: float, prediction: str) -> None:
     flow = FlowConfig(prediction=prediction, loss="velocity")  # type: ignore[arg-type]
     predictor = fitted(flow)

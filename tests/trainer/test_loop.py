@@ -17,12 +17,13 @@ from pipeline.shards import ShardStore
 from schemas import ConfigError
 from trainer import checkpoint
 from trainer.config import TrainConfig
+from trainer.data import PackReader
 from trainer.distributed import ranks
 from trainer.export import load_model
 from trainer.held_out import HeldOut
 from trainer.loop import train
 from trainer.metrics import StepRecord
-from trainer.prepare import patch_channels, split
+from trainer.prepare import patch_channels, pin, split
 from trainer.run_folder import Pinned, RunFolder
 from trainer.steps import Steps, clips_digest
 
@@ -199,13 +200,40 @@ def test_every_stage_of_zero_gives_the_same_losses(
         assert torch.allclose(weights(out)[name], tensor, atol=2e-5)
 
 
+def test_tokens_that_fill_a_pack_up_teach_nothing(
+    straight: Path, made_shards: str, tiny_config: Config, tmp_path: Path, read_log: Log
+) -> None:
+    config = tiny_config(packing={"multiple": 96}, steps=5)
+    run(config, made_shards, tmp_path / "run")
+    found, expected = (read_log(path / "steps.jsonl")[:5] for path in (tmp_path / "run", straight))
+    for key in ("loss", "tokens", "waste", "clip_ids_digest"):
+        assert [line[key] for line in found] == [
+            pytest.approx(line[key], abs=1e-6) if key == "loss" else line[key] for line in expected
+        ]
+
+
+def test_packs_are_as_long_as_the_config_asks(made_shards: str, tiny_config: Config) -> None:
+    config = tiny_config(packing={"multiple": 96})
+    rows = pin(made_shards, config).rows
+    widths = {"patch_channels": 4 * 4, "text_width": 12}
+    with PackReader(
+        ShardStore(made_shards), Steps(rows, config, **widths), config, rank=0, num_ranks=1, **widths
+    ) as packs:
+        batches = next(packs.after(0)).batches
+    for batch in batches:
+        tokens = sum(example.grid.num_tokens for example in batch.examples)
+        assert batch.num_learnt <= tokens
+        assert len(batch.packed.patches_LP) == math.ceil(tokens / 96) * 96
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         pytest.param({"engine": {"precision": "bf16"}}, id="bf16"),
         pytest.param({"engine": {"checkpointing": True}}, id="blocks computed again"),
         pytest.param({"model": {"text": "joint", "modulation": "shared"}}, id="joint attention"),
-        pytest.param({"flow": {"prediction": "clean"}}, id="clean patches"),
+        pytest.param({"model": {"places": True}, "flow": {"prediction": "clean"}}, id="places and clean patches"),
+        pytest.param({"flow": {"prediction": "angular"}}, id="along the angle"),
         pytest.param({"packing": {"mode": "bucket"}}, id="buckets"),
         pytest.param({"optimizer": {"kind": "muon", "muon_learning_rate": 0.005}}, id="muon"),
         pytest.param({"ema_decay": 0}, id="no mean"),

@@ -86,3 +86,8 @@ def test_one_rank_takes_up_what_two_have_done_and_two_what_one_has(
 def test_a_checkpoint_has_a_file_of_each_rank(together: Path) -> None:
     folder = together / "zero1" / "checkpoints" / "00000010"
     assert len(list(folder.glob("rank-*.safetensors"))) == 2
+
+
+def test_each_rank_hears_what_all_say(together: Path) -> None:
+    said = [{"rank": 0, "texts": ["é", None]}, {"rank": 1, "texts": ["ééé", None]}]
+    assert [json.loads((together / f"gathered-{rank}.json").read_text()) for rank in (0, 1)] == [said, said]

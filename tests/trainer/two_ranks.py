@@ -24,6 +24,8 @@ def main() -> None:
         found = {stage: golden.losses(stage, joined) for stage in (1, 2, 3)}
         if joined.is_first:
             (folder / "golden.json").write_text(json.dumps(found))
+        gathered = joined.gather({"rank": joined.rank, "texts": ["\u00e9" * 3**joined.rank, None]})
+        (folder / f"gathered-{joined.rank}.json").write_text(json.dumps(gathered))
         for name, stage, steps in (("zero1", 1, 10), ("zero3", 3, 5), ("half", 2, 5)):
             engine = config.engine.model_copy(update={"zero_stage": stage})
             here = config.model_copy(update={"engine": engine, "steps": steps})

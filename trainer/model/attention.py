@@ -4,19 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.utils.rnn import pad_sequence
 
 from trainer.model.rope import rotate
 from trainer.model.ulysses import SequenceGroup, to_heads, to_tokens
 
 _MOST_BY_PRODUCTS = 1024
 """Queries of a sample up to which plain products are the faster way, where they are."""
+_MOST_IN_FP32 = 256
+"""Queries up to which they are in fp32: half precision would have a kernel made for every size that comes by."""
 
 # L query tokens, M key tokens, N heads, H head width, D width, S samples, E = H / 2
 
@@ -52,8 +55,8 @@ def attend(
 
     Where queries lie on several ranks, so do keys that lie as they do; other keys, those of text, are on each rank.
     It is left out of compiled blocks, which would otherwise be compiled again for every set of lengths.
-    On CUDA in half precision one kernel does all of it; elsewhere samples are done one by one, those of equal length
-    together, since no such kernel exists there.
+    On CUDA in half precision one kernel does all of it; elsewhere samples are done one by one, neighbours with equally
+    many queries together, since no such kernel exists there.
 
     Args:
         q_LNH: Queries of all samples.
@@ -97,18 +100,43 @@ def _attend_one_by_one(
     queries: tuple[int, ...],
     keys: tuple[int, ...],
 ) -> torch.Tensor:
-    runs = list(_runs(queries, keys))
-    num_queries, num_keys = ([count * pair[side] for pair, count in runs] for side in (0, 1))
     # Split and not sliced: the gradients of slices are as many tensors as large as the whole pack.
-    parts = (torch.split(x, sizes) for x, sizes in ((q_LNH, num_queries), (k_MNH, num_keys), (v_MNH, num_keys)))
+    runs = [(length, sum(1 for _ in run)) for length, run in groupby(queries)]
+    q_runs = torch.split(q_LNH, [length * count for length, count in runs])
+    keys_of_runs = [
+        keys[end - count : end] for (_, count), end in zip(runs, accumulate(n for _, n in runs), strict=True)
+    ]
+    num_keys = [sum(lengths) for lengths in keys_of_runs]
     found = []
-    for (_, count), *of_run in zip(runs, *parts, strict=True):
-        q, k, v = (x.reshape(count, -1, *x.shape[1:]).transpose(1, 2) for x in of_run)
-        found.append(_attention_of(q)(q, k, v).transpose(1, 2).flatten(0, 1))
+    for q, k, v, of_run in zip(
+        q_runs, torch.split(k_MNH, num_keys), torch.split(v_MNH, num_keys), keys_of_runs, strict=True
+    ):
+        q_SNLH = q.reshape(len(of_run), -1, *q.shape[1:]).transpose(1, 2)
+        k_SNMH, v_SNMH = (_side_by_side(x, of_run).transpose(1, 2) for x in (k, v))
+        attended = _attention_of(q_SNLH)(q_SNLH, k_SNMH, v_SNMH, _is_key(of_run, q.device))
+        found.append(attended.transpose(1, 2).flatten(0, 1))
     return torch.cat(found)
 
 
-def _attention_of(q: torch.Tensor) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+def _side_by_side(x_MNH: torch.Tensor, lengths: tuple[int, ...]) -> torch.Tensor:
+    """Samples that lie one behind the other, each filled up to the longest, (S, M, N, H)."""
+    if len(set(lengths)) == 1:
+        return x_MNH.reshape(len(lengths), -1, *x_MNH.shape[1:])
+    return pad_sequence(list(torch.split(x_MNH, list(lengths))), batch_first=True)
+
+
+def _is_key(lengths: tuple[int, ...], device: torch.device) -> torch.Tensor | None:
+    """Which keys of `_side_by_side` are none that fill up, bool (S, 1, 1, M); None where all are."""
+    if len(set(lengths)) == 1:
+        return None
+    places = torch.arange(max(lengths), device=device)
+    return (places < torch.tensor(lengths, device=device)[:, None])[:, None, None]
+
+
+_Attention = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
+
+
+def _attention_of(q: torch.Tensor) -> _Attention:
     """What computes attention fastest for queries like these: torch's kernel, or plain products.
 
     On a CPU torch's kernel in half precision first packs all keys anew for each head, forward and back: up to a
@@ -118,19 +146,18 @@ def _attention_of(q: torch.Tensor) -> Callable[[torch.Tensor, torch.Tensor, torc
     return _products if q.device.type == "cpu" and is_half and q.shape[2] <= _MOST_BY_PRODUCTS else _kernel
 
 
-def _kernel(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    return scaled_dot_product_attention(q, k, v)
+def _kernel(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, is_key: torch.Tensor | None) -> torch.Tensor:
+    return scaled_dot_product_attention(q, k, v, attn_mask=is_key)
 
 
-def _products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    weights = torch.softmax((q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2), -1)
-    return weights @ v
-
-
-def _runs(queries: tuple[int, ...], keys: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], int]]:
-    """Neighbouring samples of equal lengths, and how many."""
-    for lengths, run in groupby(zip(queries, keys, strict=True)):
-        yield lengths, sum(1 for _ in run)
+def _products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, is_key: torch.Tensor | None) -> torch.Tensor:
+    dtype = q.dtype
+    if q.shape[2] <= _MOST_IN_FP32:
+        q, k, v = q.float(), k.float(), v.float()
+    logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    if is_key is not None:
+        logits = logits.masked_fill(~is_key, -torch.inf)
+    return (torch.softmax(logits, -1) @ v).to(dtype)
 
 
 class SelfAttention(nn.Module):

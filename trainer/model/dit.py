@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from trainer.model.attention import CrossAttention, Segments, SelfAttention
 from trainer.model.config import ModelConfig, RopeConfig
 from trainer.model.layers import Mlp, Modulation, TextEmbedder, TimeEmbedder, modulate, norm
+from trainer.model.places import PLACE_CHANNELS, place_waves
 from trainer.model.rope import rotation
 
 # L video tokens, M text tokens, J = L + M, K conditions, S samples, D width, P numbers in a patch, T in a text token
@@ -39,6 +40,8 @@ class DiTParams:
     qk_norm: bool = True
     rope: RopeConfig | None = field(default_factory=RopeConfig)
     """None for positions that are added to the patches (`fixed_positions`)."""
+    places: bool = False
+    """Whether tokens are told where in their picture they lie."""
     num_classes: int = 0
     """Labels a sample may have, besides none at all; 0 for a model that knows no labels."""
     out_channels: int | None = None
@@ -61,6 +64,7 @@ class DiTParams:
             modulation=config.modulation,
             qk_norm=config.qk_norm,
             rope=config.rope,
+            places=config.places,
         )
 
 
@@ -79,6 +83,8 @@ class Packed:
     """(time, height, width) of each token, in units of the config."""
     stretches_L3: torch.Tensor | None = None
     """How much longer the longest waves are for each token; 1 everywhere without it."""
+    places_L2: torch.Tensor | None = None
+    """(height, width) of each token as shares of its picture, in [-1, 1]; of a model with places."""
     text_MT: torch.Tensor | None = None
     is_nothing_M: torch.Tensor | None = None
     """bool: tokens that stand for no text."""
@@ -168,6 +174,7 @@ class DiT(nn.Module):
         self.label_in = nn.Embedding(params.num_classes + 1, width) if params.num_classes else None
         if params.fixed_positions:
             self.positions = nn.Parameter(torch.zeros(params.fixed_positions, width), requires_grad=False)
+        self.place_in = nn.Linear(PLACE_CHANNELS, width, bias=False) if params.places else None
         self.modulation = Modulation(width, 6) if params.modulation == "shared" else None
         has_cross = reads_text and params.text == "cross"
         self.blocks = nn.ModuleList(Block(params, reads_text=has_cross) for _ in range(params.depth))
@@ -179,6 +186,9 @@ class DiT(nn.Module):
         x_LD = self.patch_in(packed.patches_LP.to(self.patch_in.weight.dtype))
         if self.params.fixed_positions:
             x_LD = x_LD + self.positions.repeat(len(packed.video.lengths), 1)
+        if self.place_in is not None:
+            assert packed.places_L2 is not None
+            x_LD = x_LD + self.place_in(place_waves(packed.places_L2).to(x_LD.dtype))
         conditions_KD = self.time_in(packed.times_K)
         if self.label_in is not None:
             conditions_KD = conditions_KD + self.label_in(packed.labels_K)
@@ -271,7 +281,8 @@ def initialize(model: DiT) -> None:
     for module in model.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
     still = [module.linear for module in model.modules() if isinstance(module, Modulation)]

@@ -11,6 +11,7 @@ Floats = npt.NDArray[np.float64]
 
 _PER_MAC = 2
 _TIME_CHANNELS = 256
+_PLACE_CHANNELS = 16
 TRAINED_OVER_FORWARD = 3
 """A backward pass costs twice its forward pass."""
 
@@ -49,5 +50,7 @@ def forward_flops(
     ends = h * (patch_channels + (out_channels or patch_channels)) * video + (h * text_width + h * h) * text * bool(
         text_width
     )
+    if config.places:
+        ends += h * _PLACE_CHANNELS * video
     once = modulation * rows + 2 * h * h + _TIME_CHANNELS * h + h * h
     return _PER_MAC * (size.depth * block + ends + once)

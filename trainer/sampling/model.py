@@ -20,7 +20,7 @@ from trainer.sampling.layout import Grid
 from trainer.text_encoder import TextEncoderSource, find_text_encoder
 from trainer.times import FlowConfig
 
-VERSION = 1
+VERSION = 2
 """Of exported models that this code samples from."""
 _FOLDERS = ("", "model")
 """Where an exported model lies in the folder that the config names: that is one, or a run."""

@@ -12,11 +12,12 @@ import torch
 
 from trainer.batch import Batch, collate
 from trainer.examples import Example
-from trainer.flow import velocity_of_clean
+from trainer.flow import velocity_of_said
 from trainer.model.config import ModelConfig
 from trainer.model.dit import DiT, Packed
 from trainer.model.grid import TokenGrid
 from trainer.model.patchify import patchify
+from trainer.model.places import places
 from trainer.model.rope import positions, wave_stretches
 from trainer.sampling.config import GuidanceConfig
 from trainer.sampling.guidance import guide, is_on
@@ -67,6 +68,7 @@ def example_of(window: Prepared, model: ModelConfig, times_s: Sequence[float]) -
         is_given_L=window.given_L,
         positions_L3=positions(grid, times_s, window.layout.cell_px, model.rope),
         stretches_3=wave_stretches(grid, times_s, window.layout.cell_px, model.rope),
+        places_L2=places(grid),
         text_MT=window.text_MT,
     )
 
@@ -116,9 +118,7 @@ class PackVelocity:
     def _ask(self, packed: Packed, x_LP: torch.Tensor, times_S: torch.Tensor, time_L1: torch.Tensor) -> torch.Tensor:
         times_K = torch.cat((times_S.new_zeros(1), times_S))
         said: torch.Tensor = self._model(replace(packed, patches_LP=x_LP, times_K=times_K)).float()
-        if self._flow.prediction == "velocity":
-            return said
-        return velocity_of_clean(x_LP, said, time_L1)
+        return velocity_of_said(x_LP, said, time_L1, self._flow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +167,7 @@ def _made_part(example: Example) -> Example:
         noise_LP=example.noise_LP[made_L],
         is_given_L=example.is_given_L[made_L],
         positions_L3=example.positions_L3[made_L],
+        places_L2=example.places_L2[made_L],
     )
 
 

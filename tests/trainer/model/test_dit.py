@@ -43,6 +43,7 @@ def pack(given: int = 2) -> Packed:
         time_index_L=samples,
         video=Segments.of(LENGTHS),
         positions_L3=torch.randn(sum(LENGTHS), 3) * 4,
+        places_L2=torch.rand(sum(LENGTHS), 2) * 2 - 1,
         text_MT=torch.randn(sum(TEXTS), 10),
         is_nothing_M=texts == 2,
         text=Segments.of(TEXTS),
@@ -57,7 +58,10 @@ def alone(packed: Packed) -> Iterator[Packed]:
     for (start, end), (text_start, text_end) in spans:
         yield replace(
             packed,
-            **{name: getattr(packed, name)[start:end] for name in ("patches_LP", "time_index_L", "positions_L3")},
+            **{
+                name: getattr(packed, name)[start:end]
+                for name in ("patches_LP", "time_index_L", "positions_L3", "places_L2")
+            },
             **{
                 name: getattr(packed, name)[text_start:text_end]
                 for name in ("text_MT", "is_nothing_M", "text_time_index_M")
@@ -70,7 +74,7 @@ def alone(packed: Packed) -> Iterator[Packed]:
 @pytest.mark.parametrize("text", ["cross", "joint"])
 @pytest.mark.parametrize("modulation", ["block", "shared"])
 def test_a_pack_gives_what_its_samples_give_one_by_one(text: str, modulation: str) -> None:
-    model = awake(replace(PARAMS, text=text, modulation=modulation))  # type: ignore[arg-type]
+    model = awake(replace(PARAMS, text=text, modulation=modulation, places=True))  # type: ignore[arg-type]
     packed = pack()
     together = model(packed)
     assert together.shape == (27, 8)
@@ -96,6 +100,14 @@ def test_each_token_goes_by_its_own_timestep() -> None:
     changed = (model(packed) - model(noisy)).abs().amax(-1)
     assert changed[:6].min() > 0, "what is given is seen by the rest of its sample"
     assert changed[6:].max() == 0
+
+
+def test_in_noise_that_is_the_same_everywhere_only_places_tell_where_the_picture_ends() -> None:
+    packed = replace(pack(given=0), patches_LP=torch.zeros(27, 8))
+    for has_places in (False, True):
+        said = awake(replace(PARAMS, places=has_places))(packed).detach()
+        tokens_differ = any(float(part.std(0).max()) > 1e-3 for part in said.split(LENGTHS))
+        assert tokens_differ == has_places
 
 
 def test_text_without_words_reads_as_nothing() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from trainer.model.config import ModelConfig
 from trainer.model.flops import TRAINED_OVER_FORWARD, forward_flops
+from trainer.model.places import PLACE_CHANNELS
 
 DIT = {"S": (0.358, 1.413, 6.056), "B": (1.418, 5.565, 23.005), "L": (5.011, 19.696, 80.698)}
 DIT["XL"] = (7.392, 29.044, 118.621)
@@ -40,3 +41,11 @@ def test_joint_attention_pays_for_text_like_for_video() -> None:
     joint = ModelConfig(size="S", text="joint")
     both, video = forward_flops(joint, [100, 150], [50, 0], patch_channels=16, text_width=1)
     assert both == pytest.approx(video, rel=0.01)
+
+
+def test_places_cost_one_small_layer_of_each_token() -> None:
+    plain, told = (
+        forward_flops(ModelConfig(size="S", places=has), [100], [0], patch_channels=16, text_width=0)
+        for has in (False, True)
+    )
+    assert told[0] - plain[0] == 2 * 384 * PLACE_CHANNELS * 100
