@@ -1,4 +1,4 @@
-"""Sampling: mixed sizes in one pack against one by one, and the memory of a long video against a short one."""
+"""Sampling: mixed sizes in one pack against one by one, and the memory of long videos and of large pictures."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ _SIZES = ((64, 64), (96, 64), (64, 96), (128, 64), (64, 128), (96, 96))
 _FRAMES = (1, 9, 17)
 _REPEAT = 3
 _LONG_S, _SHORT_S = 60, 10
+_LARGE, _TILE_PX = "2048x2048", 512
+"""A picture, and the sides of the tiles that it is decoded in."""
 _RUN_S = 1800.0
 
 
@@ -37,13 +39,17 @@ def measure(cache: Path) -> list[Figure]:
     folder.mkdir(parents=True)
     make_model(folder, _MODEL)
     together_s, apart_s = _packed_and_alone(folder)
-    low, high = (_peak_bytes(folder, seconds) for seconds in (_SHORT_S, _LONG_S))
+    low, high = (_of_video(folder, seconds) for seconds in (_SHORT_S, _LONG_S))
+    in_tiles, whole = (_of_picture(folder, tile_px) for tile_px in (_TILE_PX, 0))
     num = len(_SIZES) * len(_FRAMES)
     return [
         Figure(name=f"{num} outputs of mixed sizes, one by one over packed", value=apart_s / together_s),
         Figure(name=f"{_SHORT_S} s of video: highest memory", value=low / 2**20, unit="MiB"),
         Figure(name=f"{_LONG_S} s of video: highest memory", value=high / 2**20, unit="MiB"),
         Figure(name="memory of the long over the short video", value=high / low, at_most=1.2),
+        Figure(name=f"picture of {_LARGE}, decoded in tiles: highest memory", value=in_tiles / 2**20, unit="MiB"),
+        Figure(name=f"picture of {_LARGE}, decoded whole: highest memory", value=whole / 2**20, unit="MiB"),
+        Figure(name="memory of the picture in tiles over whole", value=in_tiles / whole, at_most=1.0),
     ]
 
 
@@ -88,13 +94,24 @@ def _packed_and_alone(folder: Path) -> tuple[float, float]:
     return statistics.median(packed), statistics.median(alone)
 
 
-def _peak_bytes(folder: Path, seconds: int) -> float:
+def _of_video(folder: Path, seconds: int) -> float:
     """The highest memory of the command that makes a video of so many seconds."""
-    path = folder / "long.yaml"
-    changes = {"solver": {"steps": 2}, "guidance": {"text": 1.0}, "frame_rate": 24.0}
-    path.write_text(yaml.safe_dump({**values_of(folder), **changes}))
-    argv = ["sample", str(path), "--prompt", "a small red circle moves to the left", "--size", "128x96"]
-    command = rushes(*argv, "--seconds", str(seconds), "--out", str(folder / f"{seconds}.mp4"))
+    return _peak_bytes(folder, {"frame_rate": 24.0}, f"{seconds}.mp4", "--size", "128x96", "--seconds", str(seconds))
+
+
+def _of_picture(folder: Path, tile_px: int) -> float:
+    """The highest memory of the command that makes a large picture, decoded in tiles or, with 0, in one piece."""
+    changes = {"autoencoder": {"model": str(folder / "video"), "tile_px": tile_px}}
+    return _peak_bytes(folder, changes, f"{tile_px}.png", "--size", _LARGE)
+
+
+def _peak_bytes(folder: Path, changes: dict[str, Any], out: str, *options: str) -> float:
+    """The highest memory of `rushes sample` in two steps and without guidance."""
+    path = folder / "peak.yaml"
+    quick = {"solver": {"steps": 2}, "guidance": {"text": 1.0}}
+    path.write_text(yaml.safe_dump({**values_of(folder), **quick, **changes}))
+    prompt = ("--prompt", "a small red circle moves to the left")
+    command = rushes("sample", str(path), *prompt, *options, "--out", str(folder / out))
     with (
         Marked(command, folder / "cwd") as run,
         sampled(partial(rss_bytes, run.process.pid, "VmHWM"), every_s=0.2) as peak,

@@ -79,8 +79,8 @@ class ModelConfig(Config):
     """Queries and keys are brought to one length, which keeps attention calm at high learning rates."""
     rope: RopeConfig = RopeConfig()
     places: bool = False
-    """Tokens are also told where in their picture they lie, as shares of its height and width. It helps small models
-    to keep things inside the picture; without it only the distances of `rope` are known, as in most video models."""
+    """Tokens are also told where in their picture they lie, as shares of its height and width; without it only the
+    distances of `rope` are known, as in most video models, and in pure noise nothing says where the picture ends."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
