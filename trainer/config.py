@@ -55,8 +55,12 @@ class OptimizerConfig(Config):
     """Steps over which the rate rises from 0."""
     schedule: Literal["constant", "cosine"] = "constant"
     """What the rate does afterwards: stay, or fall along a cosine to `final_ratio` at the last step."""
+    # It has an effect, as `steps` has, and like that may change when a run goes on.
+    decay_steps: int = Field(0, ge=0, json_schema_extra=_NO_EFFECT)
+    """Of `constant`: so many last steps over which the rate falls evenly to `final_ratio` all the same. A run may go on
+    with other ones. Source: Hu et al. 2024 (MiniCPM), section 4: warm-up, stable, decay."""
     final_ratio: float = Field(0.1, ge=0, le=1)
-    """Of the highest rate, at the last step of `cosine`."""
+    """Of the highest rate, at the last step."""
     betas: tuple[float, float] = (0.9, 0.95)
     """Of AdamW's two means."""
     eps: float = Field(1e-8, gt=0)
@@ -65,6 +69,12 @@ class OptimizerConfig(Config):
     """Of Muon."""
     weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
     """On matrices, a step's share of it being the rate at `base_width`."""
+
+    @model_validator(mode="after")
+    def _falls_once(self) -> Self:
+        if self.decay_steps and self.schedule != "constant":
+            raise ValueError(f"decay_steps is a key of schedule 'constant', and schedule is {self.schedule!r}")
+        return self
 
 
 class GuardConfig(Config):

@@ -85,6 +85,7 @@ def rate_at(step: int, steps: int, config: OptimizerConfig) -> float:
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     if config.schedule == "constant":
-        return 1.0
+        left = (steps - step) / (config.decay_steps + 1)
+        return config.final_ratio + (1 - config.final_ratio) * min(left, 1.0)
     share = (step - config.warmup_steps) / max(steps - config.warmup_steps, 1)
     return config.final_ratio + (1 - config.final_ratio) * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))

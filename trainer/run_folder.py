@@ -137,7 +137,7 @@ def _step_of(line: str) -> float:
 def comparable(config: TrainConfig) -> str:
     """A digest of what may not change from one part of a run to the next.
 
-    More steps may be asked for, unless the rate depends on how many there are.
+    More steps may be asked for, and that the rate falls over the last of them, unless it depends on them all along.
     """
     return _fixed(config).output_digest()
 

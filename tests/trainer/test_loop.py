@@ -371,6 +371,19 @@ def test_a_gradient_over_the_limit_is_told_with_the_clips_behind_it(
         assert len(line["worst"][0]["clip_id"]) == 32
 
 
+def test_a_run_may_end_with_a_fall_of_the_rate_and_go_on_from_before_it(
+    straight: Path, made_shards: str, tiny_config: Config, tmp_path: Path, read_log: Log
+) -> None:
+    falling = tiny_config(steps=8, optimizer={"decay_steps": 3, "final_ratio": 0.1})
+    run(tiny_config(steps=5), made_shards, tmp_path / "run")
+    run(falling, made_shards, tmp_path / "run", resume=True)
+    rates = [line["learning_rate"] for line in read_log(tmp_path / "run" / "steps.jsonl")]
+    assert rates[2:] == [1, 1, 1, pytest.approx(0.775), pytest.approx(0.55), pytest.approx(0.325)]
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "00000008")
+    run(tiny_config(), made_shards, tmp_path / "run", resume=True)
+    assert compared(tmp_path / "run", read_log) == compared(straight, read_log)
+
+
 def test_a_run_is_not_overwritten_and_not_mixed_with_another(
     straight: Path, made_shards: str, tiny_config: Config
 ) -> None:

@@ -114,6 +114,8 @@ def test_muon_gets_the_matrices_inside_blocks() -> None:
 def test_the_rate_rises_and_stays_or_falls_along_a_cosine() -> None:
     constant = OptimizerConfig(warmup_steps=4)
     assert [rate_at(step, 100, constant) for step in (0, 1, 3, 4, 99)] == [0.25, 0.5, 1, 1, 1]
+    falling = OptimizerConfig(warmup_steps=0, decay_steps=3, final_ratio=0.2)
+    assert [rate_at(step, 10, falling) for step in (0, 6, 7, 9)] == [1, 1, pytest.approx(0.8), pytest.approx(0.4)]
     cosine = OptimizerConfig(warmup_steps=0, schedule="cosine", final_ratio=0.2)
     assert rate_at(0, 100, cosine) == 1
     assert rate_at(50, 100, cosine) == pytest.approx(0.6)
