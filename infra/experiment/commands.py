@@ -93,7 +93,7 @@ def train_and_judge(config: ExperimentConfig, dataset: Path, run: Path, seed: in
         seed=seed,
         steps=steps,
         tokens=sum(int(row["tokens"]) for row in logged),
-        seconds=float(logged[-1]["elapsed_s"]),
+        seconds=sum(row["elapsed_s"] for row in logged),
         held_out=float(_log(run, HELD_OUT, steps)[-1]["loss"]),
         scores={name: lines[name]["score"] for name in ASPECTS if name in lines},
         ceilings={name: lines[name]["ceiling"] for name in ASPECTS if name in lines},
@@ -106,7 +106,7 @@ def _train(config: ExperimentConfig, dataset: Path, run: Path, seed: int, steps:
         *(["--resume"] if (run / "run.json").exists() else []),
         # Measured where a training is judged, and kept there.
         *(f"held_out.every_steps={config.base_steps}", f"checkpoint.every_steps={config.base_steps}"),
-        *(f"seed={seed}", "samples.prompts=[]", "optimizer.schedule=constant"),
+        *(f"seed={seed}", "samples.prompts=[]", "optimizer.schedule=constant", "optimizer.decay_steps=0"),
     )
 
 

@@ -30,8 +30,10 @@ class ExperimentConfig(Config):
     """The recipe of one model; its rate must be constant, so that a longer training is the shorter one gone on with."""
     evaluation: Path = Path("infra/recipes/demo-evaluate.yaml")
     """How a model is asked and judged."""
-    base_steps: int = Field(600, ge=1)
-    """Updates of the weights: of both models of `native-vs-square`, of the shortest training of `compute`."""
+    compared_steps: int = Field(1600, ge=1)
+    """Updates of the weights of each model of `native-vs-square`."""
+    base_steps: int = Field(200, ge=1)
+    """Updates of the weights of the shortest training of `compute`."""
     factors: tuple[int, ...] = (1, 4, 16)
     """Of `compute`: multiples of `base_steps`."""
     seeds: tuple[int, ...] = (0, 1, 2)

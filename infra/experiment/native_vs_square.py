@@ -58,7 +58,7 @@ def measure_native_vs_square(config: ExperimentConfig, say: Say) -> Result:
         make_shards(config, films, dataset, say)
         found[name] = _Models(
             [
-                train_and_judge(config, dataset, config.out / f"{folder}-{seed}", seed, config.base_steps, say)
+                train_and_judge(config, dataset, config.out / f"{folder}-{seed}", seed, config.compared_steps, say)
                 for seed in config.seeds
             ]
         )
@@ -68,7 +68,7 @@ def measure_native_vs_square(config: ExperimentConfig, say: Say) -> Result:
         groups=[_NAMES[aspect] for aspect in aspects],
         series={name: [mean_of(models.scores(aspect)) for aspect in aspects] for name, models in found.items()},
         ceilings=[found[NATIVE].judged[0].ceilings[aspect] for aspect in aspects],
-        title=f"Trained for {config.base_steps} steps, judged at native sizes; {len(config.seeds)} seeds each",
+        title=f"Trained for {config.compared_steps} steps, judged at native sizes; {len(config.seeds)} seeds each",
     )
     write(config.out, result, draw_bars(bars))
     return result

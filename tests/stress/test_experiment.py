@@ -20,6 +20,7 @@ def test_an_experiment_ends_with_its_table_and_its_plot(name: str, tmp_path: Pat
     out = tmp_path / "out"
     small = [
         "films.num=40",
+        "compared_steps=4",
         "base_steps=3",
         "factors=[1, 2]",
         "seeds=[0, 1]",

@@ -32,7 +32,7 @@ def test_what_was_judged_before_is_read(tmp_path: Path) -> None:
     verdicts.mkdir(parents=True)
     lines = [{"name": name, "score": score, "ceiling": 1.0} for name, score in (("framed", 0.5), ("color", 0.25))]
     (verdicts / "table.json").write_text(json.dumps({"lines": lines}))
-    steps = [{"step": step, "tokens": 100, "elapsed_s": 2.0 * step} for step in range(1, 31)]
+    steps = [{"step": step, "tokens": 100, "elapsed_s": 2.0} for step in range(1, 31)]
     (run / "steps.jsonl").write_text("".join(json.dumps(row) + "\n" for row in steps))
     (run / "heldout.jsonl").write_text('{"step": 20, "loss": 0.4}\n{"step": 30, "loss": 0.3}\n')
     judged = train_and_judge(ExperimentConfig(), tmp_path / "dataset", run, 0, 20, print)
