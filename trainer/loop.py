@@ -184,7 +184,7 @@ class Training:
             ConfigError: It is of another run.
         """
         found = checkpoint.newest(self._folder.path, _warn) if self._ranks.is_first else None
-        name = self._ranks.gather(found.name if found else None)[0]
+        name: str | None = self._ranks.gather(found.name if found else None)[0]
         if name is None:
             return None
         path = self._folder.path / checkpoint.FOLDER / name
