@@ -118,7 +118,7 @@ def _read(files: Pretrained, key: str) -> dict[str, Any]:
 
 def _shape(about: Mapping[str, Any]) -> ModelConfig:
     """The transformer's shape as its training config had it."""
-    names = ("depth", "width", "heads", "mlp_ratio", "patch", "text", "modulation", "qk_norm", "rope")
+    names = ("depth", "width", "heads", "mlp_ratio", "patch", "text", "modulation", "qk_norm", "rope", "places")
     return ModelConfig.model_validate({"size": None, **{name: about[name] for name in names}})
 
 

@@ -73,7 +73,7 @@ def test_encoders_that_are_not_named_are_asked_for(sampling_config: Config, name
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param({"version": 2}, "is of 'DiT', version 2; we sample from 'DiT', version 1", id="version"),
+        pytest.param({"version": 1}, "is of 'DiT', version 1; we sample from 'DiT', version 2", id="version"),
         pytest.param({"_class_name": "UNet"}, "is of 'UNet'", id="class"),
         pytest.param({"digests": None}, "is of another version: it has no 'digests'", id="no digests"),
         pytest.param({"flow": {"prediction": "noise"}}, "is of another version: prediction: ", id="prediction"),
