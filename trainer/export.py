@@ -22,12 +22,10 @@ import torch
 from schemas import ConfigError
 from trainer.checkpoint import MEAN, WEIGHT, Pieces
 from trainer.config import TrainConfig
-from trainer.model.config import RopeConfig
+from trainer.model.config import EXPORT_VERSION, RopeConfig
 from trainer.model.dit import DiT, DiTParams
 from trainer.run_folder import Pinned
 
-VERSION = 2
-"""Raised when a reader of the version before could not read what is written now."""
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -48,7 +46,7 @@ def export(checkpoint: Path, config: TrainConfig, pinned: Pinned, params: DiTPar
     shape["rope"] = params.rope.model_dump(mode="json") if params.rope else None
     about = {
         "_class_name": "DiT",
-        "version": VERSION,
+        "version": EXPORT_VERSION,
         **shape,
         "patch": list(config.model.patch),
         "flow": config.flow.model_dump(mode="json"),
@@ -105,8 +103,8 @@ def load_model(folder: Path) -> tuple[DiT, dict[str, Any]]:
         tensors = load_file(place / _WEIGHTS)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ConfigError(f"{folder}: holds no model of ours: {str(error).splitlines()[0]}") from error
-    if about.get("version") != VERSION:
-        raise ConfigError(f"{folder}: is of version {about.get('version')!r}, and we read {VERSION}")
+    if about.get("version") != EXPORT_VERSION:
+        raise ConfigError(f"{folder}: is of version {about.get('version')!r}, and we read {EXPORT_VERSION}")
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise ConfigError(f"{place / _WEIGHTS}: its tensors are not those of {place / 'config.json'}")

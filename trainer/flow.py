@@ -64,9 +64,15 @@ def velocity_of_said(mixed: torch.Tensor, said: torch.Tensor, time: torch.Tensor
 
 def said_of_clean(mixed: torch.Tensor, clean: torch.Tensor, time: torch.Tensor, config: FlowConfig) -> torch.Tensor:
     """What a model says that takes this for the clean latent of a mixture."""
+    return _said(mixed, clean, velocity_of_clean(mixed, clean, time), time, config)
+
+
+def _said(
+    mixed: torch.Tensor, clean: torch.Tensor, velocity: torch.Tensor, time: torch.Tensor, config: FlowConfig
+) -> torch.Tensor:
+    """Of a clean latent and the velocity that belongs to it, what the config asks for."""
     if config.prediction == "clean":
         return clean
-    velocity = velocity_of_clean(mixed, clean, time)
     return velocity if config.prediction == "velocity" else angular_of_velocity(mixed, velocity, time)
 
 
@@ -84,12 +90,7 @@ def token_losses(
     """
     said, clean, noise = said.float(), clean.float(), noise.float()
     mixed = noised(clean, noise, time)
-    if config.prediction == "clean":
-        wanted = clean
-    elif config.prediction == "velocity":
-        wanted = velocity(clean, noise)
-    else:
-        wanted = angular_of_velocity(mixed, velocity(clean, noise), time)
+    wanted = _said(mixed, clean, velocity(clean, noise), time, config)
     if config.loss == "velocity":
         said, wanted = (velocity_of_said(mixed, each, time, config) for each in (said, wanted))
     return (said - wanted).square().mean(-1)

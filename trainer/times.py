@@ -33,8 +33,8 @@ class FlowConfig(Config):
 
     prediction: Literal["velocity", "clean", "angular"] = "velocity"
     """What comes out of the model: the velocity; the clean patches (as Sora's report words it); or the velocity along
-    the angle between clean and noise (Salimans and Ho's v), which is clean patches near the noise and noise near the
-    clean end, so that a token with more numbers than the model has channels is neither lost nor blurred."""
+    the angle between clean and noise (Salimans and Ho's v), which is clean patches at the noise and noise at the clean
+    end."""
     loss: Literal["velocity", "prediction"] = "velocity"
     """In which of the two the squared error is taken: always the velocity, or what the model says."""
     density: Literal["logit_normal", "uniform"] = "logit_normal"

@@ -67,8 +67,7 @@ def make_moving(
             # Written last, so the film is whole: a run that was stopped goes on.
             continue
         scene, size, text = draw_moving(number, scenes, split)
-        times_s = [index / float(RATE) for index in range(round(scene.duration_s * RATE))]
-        pictures = render_shot(scene, size, times_s)
+        pictures = render_shot(scene, size, rate=RATE)
         encode(path, map(_squared, pictures) if is_square else pictures, Encoding(frame_rate=RATE))
         path.with_suffix(".txt").write_text(text, encoding="utf-8")
 

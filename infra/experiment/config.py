@@ -27,7 +27,7 @@ class ExperimentConfig(Config):
     curation: Path = Path("infra/recipes/world.yaml")
     """The recipe by which films become shards."""
     training: Path = Path("infra/recipes/demo-train.yaml")
-    """The recipe of one model; its rate must be constant, so that a longer training is the shorter one gone on with."""
+    """The recipe of one model; its rate is held constant, so that a longer training is the shorter one gone on with."""
     evaluation: Path = Path("infra/recipes/demo-evaluate.yaml")
     """How a model is asked and judged."""
     compared_steps: int = Field(1600, ge=1)

@@ -32,6 +32,10 @@ SIZES = {
 transformers", table 1."""
 
 
+EXPORT_VERSION = 2
+"""Of an exported model's folder; raised when a reader of the version before could not read what is written now."""
+
+
 class RopeConfig(Config):
     """How tokens know where they are: rotations by time in seconds and by place in pixels.
 

@@ -13,15 +13,13 @@ from pydantic import ValidationError
 
 from schemas import ConfigError
 from trainer.autoencoder import AutoencoderSource, find_autoencoder
-from trainer.model.config import ModelConfig
+from trainer.model.config import EXPORT_VERSION, ModelConfig
 from trainer.pretrained import Pretrained, find_pretrained
 from trainer.sampling.config import SamplingConfig
 from trainer.sampling.layout import Grid
 from trainer.text_encoder import TextEncoderSource, find_text_encoder
 from trainer.times import FlowConfig
 
-VERSION = 2
-"""Of exported models that this code samples from."""
 _FOLDERS = ("", "model")
 """Where an exported model lies in the folder that the config names: that is one, or a run."""
 
@@ -64,9 +62,10 @@ def find_model(config: SamplingConfig) -> ModelSource:
     folder = _folder(config.model)
     files = find_pretrained(str(folder / "transformer"), key="model")
     about = files.about
-    if about.get("_class_name") != "DiT" or about.get("version") != VERSION:
+    if about.get("_class_name") != "DiT" or about.get("version") != EXPORT_VERSION:
         said = f"{about.get('_class_name')!r}, version {about.get('version')!r}"
-        raise ConfigError(f"model: {files.path}/config.json is of {said}; we sample from 'DiT', version {VERSION}")
+        wanted = f"'DiT', version {EXPORT_VERSION}"
+        raise ConfigError(f"model: {files.path}/config.json is of {said}; we sample from {wanted}")
     digests = _read(files, "digests")
     try:
         shape = _shape(about)

@@ -41,11 +41,11 @@ def test_it_knows_more_of_unseen_films_than_any_line_could(time: float) -> None:
     examples = []
     for seed in SEEDS:
         scene, (width, height), text = draw_moving(seed, "single", "held_out")
-        times_s = [index / float(RATE) for index in range(round(scene.duration_s * RATE))]
-        pictures = torch.from_numpy(np.stack(list(render_shot(scene, (width, height), times_s))))
+        pictures = torch.from_numpy(np.stack(list(render_shot(scene, (width, height), rate=RATE))))
         latent = autoencoder.encode(pictures.permute(3, 0, 1, 2).float() / 127.5 - 1)
-        pixels = PixelShape(len(times_s), height, width)
-        stored = Stored(str(seed), latent, tuple(times_s[::4]), texts.encode([text])[0], pixels)
+        times_s = tuple(index / float(RATE) for index in range(0, len(pictures), 4))
+        pixels = PixelShape(len(pictures), height, width)
+        stored = Stored(str(seed), latent, times_s, texts.encode([text])[0], pixels)
         examples.append(make_example(stored, Choice(time, Task.text, seed), shape))
     batch = collate(examples, about["text_width"])
     with torch.no_grad():
